@@ -1,0 +1,329 @@
+"""One photo, decoded once: upright, sRGB, on white, at the canonical size; its views and header facts."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import io
+import os
+import stat
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
+
+from .base import CANONICAL_SIDE, View
+
+MAX_PIXELS = 300_000_000
+"""A photo with more pixels than this by its header is refused before it is decoded."""
+MAX_DECODED_BYTES = 1_000_000_000
+"""A photo that needs more memory than this is refused before it is decoded."""
+
+_STRIP_PIXELS = 16_000_000  # under Pillow's bomb limit, which its crop() checks too
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_header_lock = threading.Lock()
+
+
+class PhotoError(Exception):
+    """A photo that cannot be measured; the message says why in one line."""
+
+
+def photo_suffixes() -> frozenset[str]:
+    """The file suffixes that count as photos here: HEIF only where the extra `[heif]` is installed."""
+    suffixes = "jpg jpeg jpe jfif png webp tif tiff bmp gif mpo ico jp2 avif"
+    heif = " heic heif hif" if importlib.util.find_spec("pi_heif") else ""
+    return frozenset((suffixes + heif).split())
+
+
+class Photo:
+    """One decoded picture and what its header says.
+
+    Attributes:
+        width, height: pixels of the upright photo at full size.
+        taken_at: ISO 8601 local time from EXIF DateTimeOriginal (else DateTime), or None.
+        camera: EXIF make and model, or None.
+    """
+
+    def __init__(
+        self,
+        canonical: np.ndarray,
+        size: tuple[int, int],
+        taken_at: str | None = None,
+        camera: str | None = None,
+    ) -> None:
+        self.width, self.height = size
+        self.taken_at = taken_at
+        self.camera = camera
+        self._views: dict[tuple[str, int | None], np.ndarray] = {("rgb", None): _frozen(canonical)}
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        admit: Callable[[int], AbstractContextManager[Any]] = nullcontext,
+    ) -> Photo:
+        """Decode the photo at `path` to its canonical picture.
+
+        That is upright (EXIF orientation), sRGB, 8 bit, laid on white, the first frame, and reduced
+        by the factor 1, 2, 4 or 8 that leaves its longest side smallest but at least 960 pixels.
+
+        Args:
+            path: a file; its content decides the format, not its suffix.
+            admit: a context manager over the bytes that decoding takes, entered before it starts
+                and left after: bounds the memory of several decoders at once.
+
+        Raises:
+            PhotoError: unreadable, not a picture, truncated or too large.
+        """
+        try:
+            _check_file(path)
+            with _open_header(path) as image:
+                size = image.size
+                factor, decoded_bytes = _prepare(image)
+                with admit(decoded_bytes):
+                    return cls._decode(image, factor, size)
+        except PhotoError:
+            raise
+        except Exception as error:  # decoders raise nearly anything on damaged input
+            raise PhotoError(_reason(error)) from error
+
+    @classmethod
+    def _decode(cls, image: Image.Image, factor: int, size: tuple[int, int]) -> Photo:
+        image.load()  # before anything else asks for EXIF, which would swallow a decoder's error
+        exif = _exif(image)
+        orientation = exif.get(ExifTags.Base.Orientation)
+        picture = _srgb(_on_white(_reduce(image, factor)), image.info.get("icc_profile"))
+        if orientation in _UPRIGHT:
+            picture = picture.transpose(_UPRIGHT[orientation])
+        if orientation in (5, 6, 7, 8):
+            size = size[::-1]
+        return cls(np.asarray(picture), size, _taken_at(exif), _camera(exif))
+
+    @classmethod
+    def from_image(cls, image: Image.Image | np.ndarray) -> Photo:
+        """A photo from a PIL image, or from a uint8 array (h, w), (h, w, 3) or (h, w, 4), in sRGB.
+
+        Raises:
+            PhotoError: an array of another type or shape.
+        """
+        if isinstance(image, np.ndarray):
+            shape_ok = image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (3, 4))
+            if image.dtype != np.uint8 or not shape_ok or image.size == 0:
+                raise PhotoError(
+                    "an array must be uint8 of shape (h, w), (h, w, 3) or (h, w, 4), "
+                    f"got {image.dtype} of shape {image.shape}"
+                )
+            image = Image.fromarray(image)
+        return cls._decode(image, reduction(max(image.size)), image.size)
+
+    def view(self, kind: View = "rgb", size: int | None = None) -> np.ndarray:
+        """A read-only uint8 array: (h, w, 3) for "rgb", (h, w) for "luma" (ITU-R 601).
+
+        Args:
+            kind: "rgb" or "luma".
+            size: longest side in pixels, Lanczos-filtered over the whole footprint; None is the
+                canonical picture, not resampled. A smaller photo is enlarged: a view is what one
+                would see at that size.
+        """
+        key = (kind, size)
+        if key not in self._views:
+            self._views[key] = _frozen(np.asarray(self._render(kind, size)))
+        return self._views[key]
+
+    def _render(self, kind: View, size: int | None) -> Image.Image:
+        whole = Image.fromarray(self.view("rgb" if size is None else kind))
+        if size is None:
+            return whole.convert("L")
+        scale = size / max(whole.size)
+        width, height = (max(1, round(side * scale)) for side in whole.size)
+        return whole.resize((width, height), Image.Resampling.LANCZOS)
+
+
+def reduction(longest_side: int) -> int:
+    """The factor 1, 2, 4 or 8 that leaves `longest_side` smallest but at least 960 pixels.
+
+    >>> [reduction(side) for side in (800, 1919, 1920, 4000, 8000, 20000)]
+    [1, 1, 2, 4, 8, 8]
+    """
+    return next(f for f in (8, 4, 2, 1) if f == 1 or longest_side >= f * CANONICAL_SIDE)
+
+
+def _frozen(array: np.ndarray) -> np.ndarray:
+    array = np.ascontiguousarray(array)
+    array.flags.writeable = False
+    return array
+
+
+@functools.cache
+def _register_heif() -> None:
+    if importlib.util.find_spec("pi_heif"):
+        import pi_heif
+
+        pi_heif.register_heif_opener()
+
+
+def _open_header(path: str | os.PathLike[str]) -> Image.Image:
+    """Pillow's lazily opened image, without Pillow's own pixel limit: `_prepare` checks ours.
+
+    That limit is one number for the whole process, so it is put back before another thread looks.
+    """
+    _register_heif()
+    with _header_lock:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(path)
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def _check_file(path: str | os.PathLike[str]) -> None:
+    status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):  # opening a FIFO or a device could block for ever
+        raise PhotoError("not a regular file")
+    if status.st_size == 0:
+        raise PhotoError("empty: the file has 0 bytes")
+
+
+def _prepare(image: Image.Image) -> tuple[int, int]:
+    """Let a JPEG decoder reduce by itself, refuse what is too large, all by the header.
+
+    Returns:
+        The factor that is still to go, and the bytes that decoding takes: 4 a pixel in Pillow, and
+        for a progressive JPEG 6 more for every pixel before the reduction.
+    """
+    width, height = image.size
+    megapixels = f"{width * height / 1e6:,.0f} MP"
+    if width * height > MAX_PIXELS:
+        raise PhotoError(f"too large: {megapixels} by its header, the limit is 300 MP")
+    factor = reduction(max(width, height))
+    if image.format in ("JPEG", "MPO"):
+        image.draft(None, (max(1, width // factor), max(1, height // factor)))
+    needed = 4 * image.width * image.height
+    if image.info.get("progressive"):
+        needed += 6 * width * height
+    if needed > MAX_DECODED_BYTES:
+        raise PhotoError(
+            f"too large: decoding {megapixels} of {image.format} takes {needed / 1e9:.1f} GB, "
+            "the limit is 1 GB"
+        )
+    return factor // round(max(width, height) / max(image.size)), needed
+
+
+def _reduce(image: Image.Image, factor: int) -> Image.Image:
+    """Box-average by `factor` in a mode in which averaging makes sense, a strip at a time.
+
+    Strips bound the memory: a palette or 16-bit picture is never held twice at full size.
+    """
+    if factor == 1:
+        return _averageable(image)
+    rows = max(1, _STRIP_PIXELS // image.width // factor) * factor
+    strips = [
+        _averageable(image.crop((0, top, image.width, min(top + rows, image.height)))).reduce(factor)
+        for top in range(0, image.height, rows)
+    ]
+    whole = Image.new(strips[0].mode, (strips[0].width, sum(strip.height for strip in strips)))
+    for index, strip in enumerate(strips):
+        whole.paste(strip, (0, index * rows // factor))
+    return whole
+
+
+def _averageable(image: Image.Image) -> Image.Image:
+    """The same picture in mode L, LA, RGB, RGBA, CMYK or LAB, 8 bit."""
+    if image.mode.startswith("I"):
+        return _from_16_bit(np.asarray(image))
+    if image.mode == "F":
+        raise PhotoError("floating-point pixels have no defined white: save it with 8 or 16 bits")
+    if image.mode in ("PA", "La", "RGBa") or "transparency" in image.info:
+        return image.convert("RGBA")
+    to = {"1": "L", "P": "RGB", "RGBX": "RGB", "YCbCr": "RGB", "HSV": "RGB"}
+    return image.convert(to.get(image.mode, image.mode))
+
+
+def _from_16_bit(levels: np.ndarray) -> Image.Image:
+    if levels.min() < 0 or levels.max() > 65535:
+        raise PhotoError("32-bit pixels have no defined white: save it with 8 or 16 bits")
+    return Image.fromarray((levels / 257 + 0.5).astype(np.uint8))
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    if image.mode not in ("LA", "RGBA"):
+        return image
+    image = image.convert("RGBA")
+    white = Image.new("RGBA", image.size, "white")
+    return Image.alpha_composite(white, image).convert("RGB")
+
+
+def _srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
+    """sRGB where a profile says otherwise; a damaged or misplaced profile counts as none."""
+    if image.mode == "LAB" or icc:
+        try:
+            transform = _to_srgb(icc if image.mode != "LAB" else None, image.mode)
+            return image if transform is None else ImageCms.applyTransform(image, transform)
+        except (ImageCms.PyCMSError, OSError):
+            pass
+    return image.convert("RGB")
+
+
+@functools.lru_cache(maxsize=16)
+def _to_srgb(icc: bytes | None, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """The transform from a profile (None: CIELAB) to sRGB, None where the profile is sRGB itself."""
+    if icc is None:
+        profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
+    else:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+        if mode == "RGB" and "sRGB" in ImageCms.getProfileDescription(profile):
+            return None
+    shared_by_threads = ImageCms.Flags.NOCACHE
+    srgb = ImageCms.createProfile("sRGB")
+    return ImageCms.buildTransform(profile, srgb, mode, "RGB", flags=shared_by_threads)
+
+
+def _exif(image: Image.Image) -> dict[int, Any]:
+    """The tags of the main and the EXIF directory; a damaged one counts as absent."""
+    try:
+        exif = image.getexif()
+        return {**exif, **exif.get_ifd(ExifTags.IFD.Exif)}
+    except Exception:  # a photo with unreadable EXIF is still a photo
+        return {}
+
+
+def _taken_at(exif: dict[int, Any]) -> str | None:
+    text = exif.get(ExifTags.Base.DateTimeOriginal) or exif.get(ExifTags.Base.DateTime)
+    try:
+        return datetime.strptime(str(text).strip("\0 "), "%Y:%m:%d %H:%M:%S").isoformat()
+    except ValueError:
+        return None
+
+
+def _camera(exif: dict[int, Any]) -> str | None:
+    make, model = (
+        "".join(c for c in str(exif.get(tag) or "") if c.isprintable()).strip()
+        for tag in (ExifTags.Base.Make, ExifTags.Base.Model)
+    )
+    return (model if model.startswith(make) else f"{make} {model}") or None
+
+
+def _reason(error: Exception) -> str:
+    """One line that a photographer understands."""
+    if isinstance(error, FileNotFoundError):
+        return "vanished: no such file"
+    if isinstance(error, PermissionError):
+        return "unreadable: permission denied"
+    if isinstance(error, UnidentifiedImageError):
+        return "not a picture in a format that can be read, or damaged from its start"
+    if isinstance(error, MemoryError):
+        return "too large: not enough memory to decode it"
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if "truncated" in text else f"damaged: {text}"
