@@ -1,0 +1,62 @@
+"""photorank: rank a folder of photographs, best first, with the reasons.
+
+Importing it loads nothing but this file; a public name loads its module when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HERE = Path(__file__).parent
+if not (_HERE / "features").is_dir():  # a checkout: the folders lie beside this one, not inside it
+    __path__.append(str(_HERE.parent))
+
+_PUBLIC = {
+    "rank": ".pipeline",
+    "extract": ".pipeline",
+    "save": ".pipeline",
+    "load": ".pipeline",
+    "fit_scale": ".pipeline",
+    "download": ".pipeline",
+    "Column": ".features.base",
+    "Feature": ".features.base",
+    "Encoder": ".features.base",
+    "Head": ".features.base",
+    "BUILTIN": ".features",
+    "Scale": ".ranking.fusion",
+    "Settings": ".config.config",
+}
+"""Every public name and the module it comes from."""
+
+__all__ = ["__version__", *_PUBLIC]
+
+if TYPE_CHECKING:  # the same names once more, for editors and type checkers
+    from .config.config import Settings as Settings
+    from .features import BUILTIN as BUILTIN
+    from .features.base import Column as Column
+    from .features.base import Encoder as Encoder
+    from .features.base import Feature as Feature
+    from .features.base import Head as Head
+    from .pipeline import download as download
+    from .pipeline import extract as extract
+    from .pipeline import fit_scale as fit_scale
+    from .pipeline import load as load
+    from .pipeline import rank as rank
+    from .pipeline import save as save
+    from .ranking.fusion import Scale as Scale
+else:  # hidden from type checkers, to which it would make every misspelt name look right
+
+    def __getattr__(name: str) -> Any:
+        if name not in _PUBLIC:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(_PUBLIC[name], __name__), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

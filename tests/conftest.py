@@ -1,0 +1,35 @@
+"""What the tests share: one photograph with known properties, and the folder of real ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real photographs beside the repository."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"needs the real photographs in {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def photo() -> np.ndarray:
+    """A real colour photograph, (512, 512, 3) uint8: scikit-image's astronaut."""
+    data = pytest.importorskip("skimage.data", reason="needs photorank[demo]")
+    return np.asarray(data.astronaut())
+
+
+@pytest.fixture
+def photo_file(photo: np.ndarray, tmp_path: Path) -> Path:
+    """The same as a JPEG of quality 95 in the test's own folder."""
+    path = tmp_path / "photo.jpg"
+    Image.fromarray(photo).save(path, quality=95)
+    return path
