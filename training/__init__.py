@@ -1,0 +1,1 @@
+"""What teaches and tests the scores: pictures made worse by a known amount."""
