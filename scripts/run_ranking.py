@@ -1,0 +1,12 @@
+"""`photorank rank` from a checkout that need not be installed."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from photorank.cli import run
+
+if __name__ == "__main__":
+    sys.argv.insert(1, "rank")
+    sys.exit(run())
