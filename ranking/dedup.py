@@ -1,0 +1,171 @@
+"""Near-duplicates, photos whose perceptual hashes differ in few bits, and scenes."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from .hamming import HASH_BITS, first_keepers
+
+DEFAULT_DISTANCE = 8
+"""Re-saves of a photo lie within it, different photos far beyond: docs/near_duplicates.md."""
+SCENE_GAP_SECONDS = 30
+"""A longer pause between two photos starts a new scene."""
+
+_HASH = re.compile("[0-9a-fA-F]{16}")
+
+
+def mark_duplicates(table: pd.DataFrame, distance: int = DEFAULT_DISTANCE) -> pd.DataFrame:
+    """Group photos whose perceptual hashes differ in at most `distance` bits.
+
+    The photos are walked in the table's order, best first: the best one that no group has taken yet
+    becomes a keeper and takes every untaken photo within the distance of it. A group is therefore a
+    keeper and what looks like *it*; two photos that both resemble a third need not share a group.
+    Exact: no near-duplicate is missed. A million hashes take a fraction of a minute.
+
+    Hashes see re-saves, resizings, small crops and brightness; not mirror images, larger crops or
+    the same subject taken again.
+
+    Args:
+        table: ranked photos, best first, with `phash` (16 hex digits, or empty: the photo is then
+            its own keeper). Rows with an `error` are left out of every group.
+        distance: bits, 0 to 64. 0 takes equal hashes only; beyond about 12 different photos meet.
+
+    Returns:
+        A copy with `dup_group` (from 1, in the order of the keepers), `dup_keeper`, and
+        `dup_distance` (bits between the photo and its keeper, 0 for a keeper).
+
+    Raises:
+        ValueError: a distance outside 0 to 64, no column `phash`, or a malformed hash.
+
+    >>> hashes = ["00000000000000ff", "ff00000000000000", "00000000000000fe"]
+    >>> mark_duplicates(pd.DataFrame({"phash": hashes})).dup_group.to_list()
+    [1, 2, 1]
+    """
+    if isinstance(distance, bool) or not 0 <= distance <= HASH_BITS or distance != int(distance):
+        raise ValueError(
+            f"dedup distance is a whole number of bits from 0 to {HASH_BITS}, got {distance!r}; "
+            f"{DEFAULT_DISTANCE} finds re-saved copies"
+        )
+    if "phash" not in table.columns:
+        raise ValueError(
+            "near-duplicates need the column 'phash', which this table lacks: rank with the "
+            f"feature phash; columns: {', '.join(map(str, table.columns))}"
+        )
+    rows, hashes = _rows_with_hash(table)
+    taken_by = first_keepers(hashes, int(distance))
+    keeper = np.arange(len(table))
+    keeper[rows] = rows[taken_by]
+    bits = np.zeros(len(table), np.int64)
+    bits[rows] = np.bitwise_count(hashes ^ hashes[taken_by])
+
+    ranked = _ranked(table)
+    marked = table.copy()
+    marked["dup_group"] = _filled(pd.factorize(keeper[ranked])[0] + 1, ranked)
+    marked["dup_keeper"] = (keeper == np.arange(len(table))) & ranked
+    marked["dup_distance"] = _filled(bits[ranked], ranked)
+    return marked
+
+
+def keep_best(table: pd.DataFrame) -> pd.DataFrame:
+    """The same table with every photo that is not a keeper ranked after all keepers.
+
+    Within the keepers, and within the others, the order stays. `rank` is numbered anew from 1; rows
+    with an `error` stay last and unnumbered.
+
+    Raises:
+        ValueError: the table has no `dup_keeper`.
+    """
+    if "dup_keeper" not in table.columns:
+        raise ValueError("keep-best needs the column 'dup_keeper': mark near-duplicates first")
+    ranked = _ranked(table)
+    keepers = table["dup_keeper"].to_numpy(bool) & ranked
+    tier = np.where(keepers, 0, np.where(ranked, 1, 2))
+    ordered = table.iloc[np.argsort(tier, kind="stable")].copy()
+    ordered["rank"] = _filled(np.arange(1, ranked.sum() + 1), np.sort(~ranked) == 0)
+    return ordered
+
+
+def scenes(table: pd.DataFrame, labels_column: str | None = None) -> pd.Series:
+    """Which photos show one subject at one time, for bursts and for splits that must not leak.
+
+    By the labels column if one is named; else by time: a gap of more than 30 s in `taken_at` starts
+    a new scene; a photo without a time joins the scene of its near-duplicates (`dup_group`).
+
+    Args:
+        table: photos; rows with an `error` get no scene.
+        labels_column: a column that holds the scene of each photo, in words or numbers. A photo
+            whose label is empty is a scene of its own.
+
+    Returns:
+        Scene numbers from 1 in the order of their first photo in the table, on the table's index.
+
+    Raises:
+        ValueError: the labels column, or both `taken_at` and `dup_group`, are missing.
+    """
+    photos = table[_ranked(table)]
+    if labels_column is not None and labels_column not in photos:
+        raise ValueError(
+            f"no column {labels_column!r} to take scenes from; columns: "
+            f"{', '.join(map(str, table.columns))}"
+        )
+    if labels_column is None and not {"taken_at", "dup_group"} & set(photos):
+        raise ValueError(
+            "scenes need a labels column, 'taken_at' or 'dup_group': this table has none"
+        )
+    if labels_column is not None:
+        names = photos[labels_column].map(lambda label: f"label {label}", na_action="ignore")
+    else:
+        names = _scenes_by_time_and_group(photos)
+    alone = pd.Series([f"row {i}" for i in range(len(photos))], index=photos.index)
+    numbers = pd.factorize(names.where(names.notna(), alone))[0] + 1
+    return pd.Series(_filled(numbers, _ranked(table)), index=table.index, name="scene")
+
+
+def _scenes_by_time_and_group(photos: pd.DataFrame) -> pd.Series:
+    """A name per photo: its run of times, else that of its near-duplicates, else their group."""
+    names = pd.Series(None, index=photos.index, dtype=object)
+    if "taken_at" in photos:
+        times = pd.to_datetime(photos["taken_at"], errors="coerce", format="ISO8601")
+        in_order = np.argsort(times.to_numpy(), kind="stable")
+        gaps = times.iloc[in_order].diff() > pd.Timedelta(seconds=SCENE_GAP_SECONDS)
+        runs = np.empty(len(photos), np.int64)
+        runs[in_order] = gaps.cumsum()
+        names = pd.Series([f"time {run}" for run in runs], index=photos.index).where(times.notna())
+    if "dup_group" in photos:
+        group = photos["dup_group"]
+        names = names.fillna(names.groupby(group).transform("first"))
+        names = names.fillna(group.map(lambda number: f"group {number}", na_action="ignore"))
+    return names
+
+
+def _filled(values: np.ndarray, where: np.ndarray) -> pd.arrays.IntegerArray:
+    """Whole numbers in the rows `where`, empty elsewhere."""
+    column = np.zeros(len(where), np.int64)
+    column[where] = values
+    return pd.arrays.IntegerArray(column, ~where)
+
+
+def _ranked(table: pd.DataFrame) -> np.ndarray:
+    """True for rows without an `error`."""
+    if "error" not in table:
+        return np.ones(len(table), bool)
+    return (table["error"].isna() | (table["error"] == "")).to_numpy(bool)
+
+
+def _rows_with_hash(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the ranked rows that have a hash, and these hashes as uint64."""
+    texts = table["phash"]
+    present = _ranked(table) & (texts.notna() & (texts != "")).to_numpy(bool)
+    rows = np.flatnonzero(present)
+    for row, text in zip(rows, texts.iloc[rows], strict=True):
+        if not (isinstance(text, str) and _HASH.fullmatch(text)):
+            name = table["file"].iloc[row] if "file" in table else f"row {row}"
+            raise ValueError(
+                f"{name}: phash is 16 hex digits, got {text!r}; "
+                "a CSV must be read with its phash as text"
+            )
+    packed = bytes.fromhex("".join(texts.iloc[rows]))
+    return rows, np.frombuffer(packed, dtype=">u8").astype(np.uint64)
