@@ -1,0 +1,171 @@
+"""Faces: whether there are any, how many, and how much of the frame they cover."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import hub
+from .base import Column, Feature
+
+YUNET_REPO = "opencv/face_detection_yunet"
+YUNET_FILE = "face_detection_yunet_2023mar.onnx"
+YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
+SCORE_THRESHOLD = 0.8
+LONGEST_SIDE = 640
+HAAR_CASCADE = "haarcascade_frontalface_alt2.xml"
+HAAR_SCALE_FACTOR = 1.1
+HAAR_NEIGHBOURS = 5
+HAAR_SMALLEST = 30  # pixels of the view
+
+_COLUMNS = (
+    Column("face_present", "higher", range=(0, 1)),
+    Column("face_count", "neither", unit="faces"),
+    Column("face_area", "neither", unit="share of the frame", range=(0, 1)),
+)
+_log = logging.getLogger("photorank")
+
+
+def face_values(boxes: np.ndarray, shape: tuple[int, int]) -> tuple[float, int, float]:
+    """Presence, number and share of the frame of the faces in `boxes`.
+
+    Args:
+        boxes: (n, 4) left, top, width, height in pixels; parts outside the frame do not count.
+        shape: height and width of the frame in pixels.
+
+    Returns:
+        1.0 if there is a face, else 0.0; the number of faces; the share of the frame that the boxes
+        cover together, 0 to 1, what two boxes share counted once.
+
+    >>> face_values(np.array([[0, 0, 5, 5], [0, 0, 5, 5]]), (10, 10))
+    (1.0, 2, 0.25)
+    """
+    covered = np.zeros(shape, bool)
+    for left, top, width, height in np.rint(boxes).astype(int):
+        covered[max(0, top) : max(0, top + height), max(0, left) : max(0, left + width)] = True
+    return float(len(boxes) > 0), len(boxes), float(covered.mean())
+
+
+def yunet(path: Path) -> Feature:
+    """Faces by the neural detector YuNet, whose model file is at `path`.
+
+    It finds faces from about 10 pixels of the 640-pixel view, also turned, masked and in profile.
+    What fools it: drawn and painted faces count as faces; those smaller than that are missed.
+
+    References:
+        W. Wu, H. Peng, S. Yu: "YuNet: a tiny millisecond-level face detector", Machine Intelligence
+        Research 20, 2023, doi:10.1007/s11633-023-1423-y
+    """
+
+    def load() -> Any:
+        import cv2
+
+        return cv2.FaceDetectorYN.create(str(path), "", (1, 1), score_threshold=SCORE_THRESHOLD)
+
+    detector = _one_per_thread(load)
+
+    def boxes(bgr: np.ndarray) -> np.ndarray:
+        found = detector()
+        found.setInputSize(bgr.shape[1::-1])
+        _, faces = found.detect(bgr)
+        return np.empty((0, 4)) if faces is None else faces[:, :4]
+
+    def measure(rgb: np.ndarray) -> tuple[float, int, float]:
+        import cv2
+
+        bgr = np.ascontiguousarray(rgb[..., ::-1])
+        faces = boxes(bgr)
+        if len(faces) == 0:  # a face that fills the frame is larger than the network looks for
+            half = tuple(max(1, side // 2) for side in rgb.shape[1::-1])
+            faces = 2 * boxes(cv2.resize(bgr, half, interpolation=cv2.INTER_AREA))
+        return face_values(faces, rgb.shape[:2])
+
+    settings = ("detector=yunet", f"sha256={YUNET_SHA256}", f"score_threshold={SCORE_THRESHOLD}")
+    return Feature("faces", "1", _COLUMNS, measure, size=LONGEST_SIDE, settings=settings)
+
+
+def haar() -> Feature:
+    """Faces by the Haar cascade that OpenCV brings along: frontal, upright faces only.
+
+    References:
+        P. Viola, M. Jones: "Rapid object detection using a boosted cascade of simple features",
+        CVPR 2001, doi:10.1109/CVPR.2001.990517
+    """
+
+    def load() -> Any:
+        import cv2.data
+
+        return cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / HAAR_CASCADE))
+
+    cascade = _one_per_thread(load)
+
+    def measure(luma: np.ndarray) -> tuple[float, int, float]:
+        boxes = cascade().detectMultiScale(
+            luma,
+            scaleFactor=HAAR_SCALE_FACTOR,
+            minNeighbors=HAAR_NEIGHBOURS,
+            minSize=(HAAR_SMALLEST, HAAR_SMALLEST),
+        )
+        return face_values(np.reshape(boxes, (-1, 4)), luma.shape)
+
+    numbers = (HAAR_SCALE_FACTOR, HAAR_NEIGHBOURS, HAAR_SMALLEST)
+    settings = (f"detector={HAAR_CASCADE.removesuffix('.xml')}", *numbers)
+    return Feature("faces", "1", _COLUMNS, measure, "luma", LONGEST_SIDE, settings=settings)
+
+
+def find_yunet(download: bool = False) -> Path:
+    """YuNet's model file in the Hub's cache, its checksum verified.
+
+    Args:
+        download: fetch it if it is not there or damaged.
+
+    Raises:
+        hub.HubError: it is not there, damaged or cannot be downloaded.
+    """
+    path = hub.cached(YUNET_REPO, YUNET_FILE)
+    try:
+        if path is None:
+            raise hub.HubError(f"{YUNET_REPO}/{YUNET_FILE} is not cached: run `photorank download`")
+        hub.verify(path, YUNET_SHA256)
+    except hub.HubError:
+        if not download:
+            raise
+        path = hub.fetch(YUNET_REPO, [YUNET_FILE], anew=path is not None)
+        hub.verify(path, YUNET_SHA256)
+    return path
+
+
+def best_detector() -> Feature:
+    """YuNet if its file is cached and sound, else the Haar cascade; says which on the log."""
+    try:
+        return yunet(find_yunet())
+    except hub.HubError as error:
+        damaged = hub.cached(YUNET_REPO, YUNET_FILE) is not None
+        _log.log(
+            logging.WARNING if damaged else logging.INFO,
+            "faces: OpenCV's Haar cascade instead of YuNet: %s",
+            error,
+        )
+        return haar()
+
+
+def _one_per_thread(load: Callable[[], Any]) -> Callable[[], Any]:
+    """OpenCV's detectors keep state while they run, so that two threads may not share one."""
+    local = threading.local()
+
+    def get() -> Any:
+        if not hasattr(local, "detector"):
+            local.detector = load()
+        return local.detector
+
+    return get
+
+
+FACES = dataclasses.replace(haar(), resolve=best_detector)
+"""Faces by the best detector that is on this machine when a run starts."""

@@ -1,0 +1,113 @@
+"""Model files of the Hugging Face Hub: found in its cache, downloaded, verified.
+
+The cache, the endpoint, proxies, tokens and offline mode are huggingface_hub's own (HF_HOME,
+HF_ENDPOINT, HF_HUB_OFFLINE ...), so that what another tool has downloaded is found here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+REACH_SECONDS = 4.0
+"""How long the Hub has for its first answer before it counts as out of reach."""
+
+
+class HubError(ValueError):
+    """A file that is not here, cannot be downloaded or is damaged; the message says which."""
+
+
+def cached(repo: str, filename: str) -> Path | None:
+    """The file of the Hub repository `repo` in the local cache, or None; never uses the network."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(repo, filename)
+    return Path(found) if isinstance(found, str) else None
+
+
+def out_of_reach(seconds: float = REACH_SECONDS) -> str | None:
+    """Why the Hub cannot be asked now, or None if it answers; takes at most `seconds`."""
+    from huggingface_hub import constants, get_session
+
+    if constants.HF_HUB_OFFLINE:
+        return "HF_HUB_OFFLINE is set"
+    answers: list[str | None] = []
+
+    def ask() -> None:
+        try:
+            status = get_session().head(constants.ENDPOINT, timeout=seconds).status_code
+            answers.append(None if status < 500 else f"status {status}")
+        except Exception as error:  # the HTTP library, and so its errors, differ between versions
+            answers.append(_line(error))
+
+    # HTTP timeouts do not cover name look-up, and count anew for every address and phase.
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(seconds)
+    problem = answers[0] if answers else f"no answer within {seconds:g} s"
+    return f"{constants.ENDPOINT} cannot be reached ({problem})" if problem else None
+
+
+def fetch(repo: str, filenames: Sequence[str], anew: bool = False) -> Path:
+    """Download the first of `filenames` that `repo` has, with huggingface_hub's progress bar.
+
+    Args:
+        anew: replace a cached copy.
+
+    Raises:
+        HubError: no network, none of the files, no permission, disk full.
+    """
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import RemoteEntryNotFoundError
+
+    wanted = f"{repo}/{' or '.join(filenames)}"
+    if problem := out_of_reach():
+        raise HubError(f"{wanted} cannot be downloaded: {problem}")
+    for filename in filenames:
+        try:
+            path = Path(hf_hub_download(repo, filename, force_download=anew))
+            verify(path)
+            return path
+        except RemoteEntryNotFoundError:
+            continue
+        except HubError:
+            raise
+        except Exception as error:  # from the network, the Hub or the disk: all end the download
+            raise HubError(f"{wanted} cannot be downloaded: {_line(error)}") from error
+    raise HubError(f"{wanted} cannot be downloaded: the repository has no such file")
+
+
+def verify(path: Path, sha256: str | None = None) -> None:
+    """Compare a file with its SHA-256; without one, with that by which the Hub's cache names it.
+
+    A small file (which the cache names otherwise) and one outside the cache have nothing to be
+    compared with, and pass.
+
+    Raises:
+        HubError: another checksum.
+    """
+    wanted = sha256 or _cached_under(path)
+    if wanted and (got := file_sha256(path)) != wanted:
+        raise HubError(
+            f"{path} is damaged or not the file it should be: its SHA-256 should be {wanted}, "
+            f"got {got}; delete it and run `photorank download`"
+        )
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _cached_under(path: Path) -> str | None:
+    """The cache links snapshots/<commit>/<file> to blobs/<SHA-256>, if the file is a large one."""
+    name = path.readlink().name if path.is_symlink() else ""
+    return name if re.fullmatch("[0-9a-f]{64}", name) else None
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
