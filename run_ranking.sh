@@ -6,7 +6,7 @@ set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/scripts/setup_env.sh"
 setup_env demo
 
-if [[ $# -eq 0 || $1 == -* ]]; then
+if [[ $# -eq 0 || $1 == -* ]] && ! [[ " $* " =~ \ (-h|--help|--input_dir)[\ =] ]]; then
     "$python" "$root/scripts/make_demo_photos.py" output/demo_photos
     set -- output/demo_photos "$@"
 fi

@@ -5,8 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from photorank.cli import run
+from photorank.cli import main
 
 if __name__ == "__main__":
-    sys.argv.insert(1, "rank")
-    sys.exit(run())
+    sys.exit(main(["rank", *sys.argv[1:]]))
