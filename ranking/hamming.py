@@ -99,13 +99,14 @@ def _cheapest_blocks(kept: int, pool: int, distance: int) -> int:
     Two hashes that differ in at most `distance` bits agree in all blocks but `distance` of them.
     More blocks mean longer keys to agree on, so fewer comparisons, but more choices of blocks to
     look through. Nanoseconds of one AMD EPYC core: .5 for a comparison in order, 7 for one that
-    must be looked up, 70 for entering a hash under its key.
+    must be looked up, 70 for entering a hash under its key, 5 for each possible key.
     """
     costs = {0: 0.5 * kept * pool}
     for blocks in range(distance + 1, min(distance + 5, HASH_BITS) + 1):
         bits = min(_KEY_BITS, HASH_BITS * (blocks - distance) // blocks)
         looked_up = kept * pool / 2**bits
-        costs[blocks] = comb(blocks, distance) * (70 * (kept + pool) + 7 * looked_up)
+        choice = 70 * (kept + pool) + 7 * looked_up + 5 * 2**bits
+        costs[blocks] = comb(blocks, distance) * choice
     return min(costs, key=costs.__getitem__)
 
 
