@@ -1,0 +1,28 @@
+"""Measure photographs: declarations, the one decode, and the features that photorank brings."""
+
+from .base import Column, Encoder, Feature, Head
+from .extract import extract
+from .faces import FACES
+from .phash import PHASH
+from .technical import (
+    COLOURFULNESS,
+    CONTRAST,
+    EXPOSURE,
+    LAPLACIAN_VARIANCE,
+    NOISE,
+    SHARPNESS,
+)
+
+BUILTIN = (
+    SHARPNESS,
+    EXPOSURE,
+    CONTRAST,
+    NOISE,
+    COLOURFULNESS,
+    LAPLACIAN_VARIANCE,
+    FACES,
+    PHASH,
+)
+"""The features that run unless others are asked for."""
+
+__all__ = ["BUILTIN", "Column", "Encoder", "Feature", "Head", "extract"]

@@ -138,11 +138,59 @@ class Head:
         score: (n, d) float32 unit vectors -> (n,) or (n, len(columns)) floats. Computed from stored
             vectors, so a new head never needs a photo to be opened again.
         encoder: whose vectors it reads.
+        version, settings: with the encoder's fingerprint, what determines the value.
     """
 
     columns: tuple[Column, ...]
     score: Callable[[np.ndarray], np.ndarray]
     encoder: Encoder
+    version: str = "1"
+    settings: tuple[Any, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name of its first column."""
+        return self.columns[0].name
+
+    @property
+    def fingerprint(self) -> tuple[Any, ...]:
+        """Two heads with one fingerprint give one value for one photo."""
+        return (self.name, self.version, self.settings, self.encoder.fingerprint)
+
+
+def declare(features: Sequence[Feature | Head]) -> list[dict[str, Any]]:
+    """The columns of `features` as plain dicts, in order: what the other folders know of a column.
+
+    Returns:
+        One dict per column: name, better, unit, range, heavy_tailed, feature, version (with the
+        settings, so that two values under one version may be compared).
+
+    Raises:
+        ValueError: two features give a column of one name.
+    """
+    declared: dict[str, dict[str, Any]] = {}
+    for feature in features:
+        version = " ".join(str(part) for part in _flat(feature.fingerprint[1:]))
+        for column in feature.columns:
+            if column.name in declared:
+                raise ValueError(
+                    f"two features give the column {column.name!r}: {declared[column.name]['feature']!r} "
+                    f"and {feature.name!r}; rename one of the columns"
+                )
+            declared[column.name] = {
+                "name": column.name,
+                "better": column.better,
+                "unit": column.unit,
+                "range": list(column.range) if column.range else None,
+                "heavy_tailed": column.heavy_tailed,
+                "feature": feature.name,
+                "version": version,
+            }
+    return list(declared.values())
+
+
+def _flat(parts: tuple[Any, ...]) -> list[Any]:
+    return [p for part in parts for p in (_flat(part) if isinstance(part, tuple) else [part])]
 
 
 def _check_view(who: str, view: str, size: int | None) -> None:

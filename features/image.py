@@ -230,7 +230,9 @@ def _reduce(image: Image.Image, factor: int) -> Image.Image:
         return _averageable(image)
     rows = max(1, _STRIP_PIXELS // image.width // factor) * factor
     strips = [
-        _averageable(image.crop((0, top, image.width, min(top + rows, image.height)))).reduce(factor)
+        _averageable(image.crop((0, top, image.width, min(top + rows, image.height)))).reduce(
+            factor
+        )
         for top in range(0, image.height, rows)
     ]
     whole = Image.new(strips[0].mode, (strips[0].width, sum(strip.height for strip in strips)))
@@ -270,7 +272,9 @@ def _srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
     if image.mode == "LAB" or icc:
         try:
             transform = _to_srgb(icc if image.mode != "LAB" else None, image.mode)
-            return image if transform is None else ImageCms.applyTransform(image, transform)
+            if transform is not None:
+                converted = ImageCms.applyTransform(image, transform)
+                return converted if converted is not None else image
         except (ImageCms.PyCMSError, OSError):
             pass
     return image.convert("RGB")

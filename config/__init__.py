@@ -1,0 +1,1 @@
+"""Settings: what they are, what they mean and their defaults."""

@@ -1,0 +1,160 @@
+"""The settings of a ranking: one frozen dataclass, from which flags, file keys and checks all come."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+
+def _setting(
+    help: str, choices: tuple[str, ...] = (), metavar: str | None = None, least: int | None = None
+) -> Any:
+    return field(metadata={"help": help, "choices": choices, "metavar": metavar, "least": least})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that a ranking can be told; the defaults are in `default.toml`.
+
+    Each field is a flag of `photorank rank`, a key of a configuration file and a keyword of
+    `photorank.rank`. `Settings.load` makes one.
+    """
+
+    output_csv: str = _setting(
+        "where to write the table: .csv, .json, or .parquet with the extra photorank[parquet] "
+        "(default: output/csvs/<folder>.csv)",
+        metavar="FILE",
+    )
+    features: tuple[Any, ...] = _setting(
+        "names of the features to measure, separated by commas or spaces (default: all)",
+        metavar="NAME",
+    )
+    lower_is_better: tuple[str, ...] = _setting(
+        "columns of a table of your own in which lower is better", metavar="COLUMN"
+    )
+    device: str = _setting("where CLIP runs", choices=("auto", "cpu", "cuda", "mps"))
+    aesthetic: str = _setting(
+        "auto: CLIP if its weights are here or can be downloaded, else rank without; clip: CLIP or "
+        "an error; none: without",
+        choices=("auto", "clip", "none"),
+    )
+    clip_model: str = _setting(
+        "open_clip model name, hf-hub:ORG/NAME, or a folder with open_clip_config.json",
+        metavar="NAME",
+    )
+    clip_pretrained: str = _setting(
+        "open_clip pretrained tag, or a weights file (then give --clip_preprocess too)",
+        metavar="TAG",
+    )
+    clip_preprocess: str = _setting(
+        "for a weights file: a JSON file with its preprocessing, or 'default' for the model's own",
+        metavar="FILE",
+    )
+    positive_prompt: tuple[str, ...] = _setting(
+        "what a good photo is, in words; repeatable, pairs with the negative prompts in order",
+        metavar="TEXT",
+    )
+    negative_prompt: tuple[str, ...] = _setting(
+        "what a bad photo is, in words; repeatable", metavar="TEXT"
+    )
+    weights: str | Mapping[str, Any] = _setting(
+        "name=value,... or a JSON file; replaces the default weights, a name not given weighs 0",
+        metavar="WEIGHTS",
+    )
+    normalization: str = _setting(
+        "how columns are brought to 0..1: robust percentiles, the extremes, or ranks",
+        choices=("robust", "minmax", "rank"),
+    )
+    save_scale: str = _setting("save the fitted normalisation to this JSON file", metavar="FILE")
+    scale: Any = _setting(  # noqa: RUF009  it is dataclasses.field
+        "use a saved normalisation, so that scores compare across folders", metavar="FILE"
+    )
+    workers: int = _setting(
+        "threads that decode and measure; 0: none besides the main one (default: one per core)",
+        least=-1,
+    )
+    batch_size: int = _setting("photos per CLIP batch", least=1)
+    exclude: tuple[str, ...] = _setting(
+        "leave out files whose name or path in the folder matches this pattern; repeatable",
+        metavar="GLOB",
+    )
+    limit: int = _setting("take only the first N photos by path (default: all)", least=0)
+    strict: bool = _setting("exit with 1 if any photo failed")
+    quiet: bool = _setting("print only warnings and errors")
+    verbose: bool = _setting("print what is done in detail")
+
+    def __post_init__(self) -> None:
+        for setting in fields(self):
+            value, meta = getattr(self, setting.name), setting.metadata
+            if meta["choices"] and value not in meta["choices"]:
+                raise ValueError(
+                    f"{setting.name} is one of {', '.join(meta['choices'])}, got {value!r}"
+                )
+            if meta["least"] is not None and not _is_int_from(value, meta["least"]):
+                raise ValueError(
+                    f"{setting.name} is a whole number from {meta['least']} up, got {value!r}"
+                )
+
+    @classmethod
+    def load(cls, given: Mapping[str, Any], file: str | os.PathLike[str] | None = None) -> Settings:
+        """The defaults, overridden by the keys of `file` (TOML), overridden by `given`.
+
+        A value of None counts as not given; a single string counts as a list of one.
+
+        Raises:
+            ValueError: an unknown key, a value out of its choices, or a file that is not TOML.
+        """
+        settings = defaults()
+        settings.update(_checked_keys(_read(file), f"{file}") if file else {})
+        given = _checked_keys(given, "the settings")
+        settings.update({key: value for key, value in given.items() if value is not None})
+        return cls(**{key: _as_tuple(key, value) for key, value in settings.items()})
+
+
+def defaults() -> dict[str, Any]:
+    """The contents of `default.toml`."""
+    return _read(Path(__file__).with_name("default.toml"))
+
+
+def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"cannot read the configuration file {path}: {error.strerror}") from error
+    except ValueError as error:  # TOML and UTF-8 errors alike
+        raise ValueError(f"the configuration file {path} is not TOML: {error}") from error
+
+
+def _checked_keys(values: Mapping[str, Any], source: str) -> Mapping[str, Any]:
+    known = [setting.name for setting in fields(Settings)]
+    for key in values:
+        if key not in known:
+            raise ValueError(f"unknown key {key!r} in {source}; {near(key, known)}")
+    return values
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """What to suggest for a misspelt name: the closest known ones, or all of them.
+
+    >>> near("sharpnes", ["sharpness", "noise"])
+    'did you mean sharpness?'
+    """
+    known = list(known)
+    close = difflib.get_close_matches(name, known)
+    return f"did you mean {' or '.join(close)}?" if close else f"there is: {', '.join(known)}"
+
+
+def _as_tuple(key: str, value: Any) -> Any:
+    wants_tuple = "tuple" in str(Settings.__annotations__[key])
+    if wants_tuple and isinstance(value, str):
+        return (value,)
+    return tuple(value) if wants_tuple else value
+
+
+def _is_int_from(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least

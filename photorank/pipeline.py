@@ -1,0 +1,285 @@
+"""Where the folders meet: measure photos, fuse their columns, order them, and keep the record of it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, fields
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from . import __version__
+from .config.config import Settings, near
+from .features import BUILTIN, aesthetic, faces, hub
+from .features.base import declare
+from .features.extract import FACTS, Row, Source, resolve
+from .features.extract import extract as measure
+from .features.image import photo_suffixes
+from .ranking.fusion import Scale, fuse
+from .ranking.order import order
+from .ranking.weights import check_weights, read_weights
+from .tables import arranged, columns_of, derived_columns, load, measured_rows, save, with_names
+from .utils import io
+from .utils.logging import logger, progress
+
+__all__ = ["download", "extract", "fit_scale", "load", "rank", "save"]
+
+
+def rank(source: Any, **settings: Any) -> pd.DataFrame:
+    """Rank photos, best first, with what each score is made of.
+
+    Args:
+        source: a folder (searched with all folders below it), a list of paths, a dict of name ->
+            uint8 RGB array or PIL image, or a table of measurements (from `extract`, `load`, or any
+            DataFrame with numeric columns), which is ranked without opening a photo.
+        **settings: any field of `Settings`, by the name of its flag.
+
+    Returns:
+        One row per photo, best first and failed ones last (`rank` empty, `error` filled); the README
+        lists the columns. `table.attrs["photorank"]` holds settings, versions, weights, scale and
+        counts: what the sidecar of a CSV holds.
+
+    Raises:
+        ValueError: wrong settings, or nothing that could be ranked in `source`.
+
+    Writes nothing and downloads nothing: CLIP is used if its weights are already on this machine.
+    """
+    start = time.monotonic()
+    chosen = Settings.load(settings)
+    measured = source if isinstance(source, pd.DataFrame) else _measured(source, chosen)
+    table, record = _ranked(measured, chosen)
+    record |= {"photorank": __version__, "settings": _plain(chosen)}
+    record["seconds"] = round(time.monotonic() - start, 2)
+    table.attrs["photorank"] = measured.attrs.get("photorank", {}) | record
+    return table
+
+
+def extract(source: Any, features: Sequence[Any] = (), **settings: Any) -> pd.DataFrame:
+    """Measure photos without ranking them.
+
+    Args:
+        source: a folder, a list of paths, or a dict of name -> uint8 RGB array or PIL image.
+        features: `Feature`s, `Head`s or names of built-in features; none: all, and CLIP if its
+            weights are already on this machine.
+        **settings: fields of `Settings` that bear on measuring.
+
+    Returns:
+        One row per photo in the order found: file, path, the columns of the features, width, height,
+        bytes, taken_at, camera, error. Their declarations are in `table.attrs["photorank"]`.
+
+    Raises:
+        ValueError: wrong settings, no photos, or features whose columns clash.
+    """
+    given = dict(settings, features=features) if len(features) else settings
+    return _measured(source, Settings.load(given))
+
+
+def fit_scale(table: pd.DataFrame, normalization: str = "robust") -> Scale:
+    """Fit a normalisation to a table of measurements; with `rank(scale=...)` it serves other folders.
+
+    Raises:
+        ValueError: an unknown method.
+    """
+    ranked = [c for c in columns_of(table) if c["better"] != "neither"]
+    return Scale.fit(measured_rows(table), ranked, normalization)
+
+
+def download(**settings: Any) -> dict[str, str]:
+    """Fetch and verify the models that a ranking with these settings uses, for use without a network.
+
+    Returns:
+        Where each one is, by name.
+
+    Raises:
+        ValueError: the network or a file is not to be had; the message says which.
+    """
+    checkpoint = aesthetic.find_checkpoint(*clip_names(Settings.load(settings)), download=True)
+    hub.verify(checkpoint.weights)
+    return {"clip": str(checkpoint.weights), "faces": str(faces.find_yunet(download=True))}
+
+
+def fetch_models(settings: Settings) -> None:
+    """Download the models that this run could use and lacks; without a network `rank` says what is amiss.
+
+    Raises:
+        ValueError: `aesthetic="clip"`, and its weights are not to be had.
+    """
+    wanted: list[Callable[..., Any]] = []
+    if wants_clip(settings):
+        wanted.append(partial(aesthetic.find_checkpoint, *clip_names(settings)))
+    if any(feature.name == "faces" for feature in _features(settings)):
+        wanted.append(faces.find_yunet)
+    missing = [find for find in wanted if not _is_here(find)]
+    problem = hub.out_of_reach() if missing else None
+    if problem:
+        logger.info("models that are missing cannot be downloaded: %s", problem)
+        return
+    for find in missing:
+        try:
+            find(download=True)
+        except (aesthetic.CheckpointMissing, hub.HubError) as error:
+            logger.info("%s", error)
+
+
+def _is_here(find: Callable[..., Any]) -> bool:
+    try:
+        find()
+    except (aesthetic.CheckpointMissing, hub.HubError):
+        return False
+    return True
+
+
+def _measured(source: Any, settings: Settings) -> pd.DataFrame:
+    """The table of measurements of photos, with its record in attrs."""
+    sources, files, record = _sources(source, settings)
+    if not sources:
+        raise ValueError(_nothing_found(source, record))
+    features = resolve([*_features(settings), *_clip_head(settings)])
+    columns = declare(features)
+    workers = None if settings.workers == -1 else settings.workers
+    rows: Iterable[Row] = measure(sources, features, workers)
+    if not settings.quiet:
+        rows = progress(rows, len(sources), "measuring")
+    names = ["path", *(c["name"] for c in columns), *FACTS, "error"]
+    table = pd.DataFrame(rows, columns=names).astype({"path": object, "error": object})
+    table.insert(0, "file", pd.Series(files, dtype=object))
+    table.attrs["photorank"] = record | {"columns": columns}
+    return table
+
+
+def _sources(source: Any, settings: Settings) -> tuple[list[Source], list[str], dict[str, Any]]:
+    """What to measure, each photo's name in the table, and what the record says of them."""
+    record: dict[str, Any]
+    if isinstance(source, str | os.PathLike):
+        folder = Path(source).expanduser().absolute()
+        found = io.find(folder, photo_suffixes(), settings.exclude)
+        sources: list[Source] = list(found.photos)
+        files = [Path(os.path.relpath(path, folder)).as_posix() for path in found.photos]
+        record = {
+            "source": str(folder),
+            "skipped": dict(found.skipped.most_common()),
+            "raw_beside_jpeg": found.raw_beside_jpeg,
+        }
+    elif isinstance(source, Mapping):
+        sources, files, record = list(source.items()), list(source), {"source": "pictures"}
+    else:
+        sources = [os.path.abspath(os.path.expanduser(path)) for path in source]
+        files, record = [os.path.basename(str(path)) for path in sources], {"source": "paths"}
+    taken = settings.limit or len(sources)
+    record |= {"found": min(taken, len(sources)), "beyond_limit": max(0, len(sources) - taken)}
+    return sources[:taken], files[:taken], record
+
+
+def _nothing_found(source: Any, record: Mapping[str, Any]) -> str:
+    others = ", ".join(f"{n} {suffix}" for suffix, n in record.get("skipped", {}).items())
+    seen = f"; other files there: {others}" if others else ""
+    heif = "" if "heic" in photo_suffixes() else " (HEIC: pip install 'photorank[heif]')"
+    return (
+        f"no photos in {source!s}{seen}; give a folder with {', '.join(sorted(photo_suffixes()))} "
+        f"files{heif}"
+    )
+
+
+def _features(settings: Settings) -> list[Any]:
+    """The chosen features other than CLIP: given as such, or built-in ones by name."""
+    builtin = {feature.name: feature for feature in BUILTIN}
+    chosen = _feature_names(settings) or list(builtin)
+    for name in chosen:
+        if isinstance(name, str) and name not in {*builtin, "aesthetic"}:
+            raise ValueError(f"unknown feature {name!r}; {near(name, [*builtin, 'aesthetic'])}")
+    return [builtin.get(f, f) if isinstance(f, str) else f for f in chosen if f != "aesthetic"]
+
+
+def _feature_names(settings: Settings) -> list[Any]:
+    parts = (f.split(",") if isinstance(f, str) else [f] for f in settings.features)
+    return [f for f in itertools.chain.from_iterable(parts) if f != ""]
+
+
+def wants_clip(settings: Settings) -> bool:
+    """Whether this run uses CLIP if it can: not where features were named without it."""
+    if settings.aesthetic == "auto":
+        names = _feature_names(settings)
+        return not names or "aesthetic" in names
+    return settings.aesthetic == "clip"
+
+
+def _clip_head(settings: Settings) -> list[Any]:
+    """CLIP's prompt score, or nothing where it is not wanted or, with `auto`, its weights are missing."""
+    if not wants_clip(settings):
+        return []
+    try:
+        checkpoint = aesthetic.find_checkpoint(*clip_names(settings))
+    except aesthetic.CheckpointMissing as error:
+        if settings.aesthetic == "clip":
+            raise
+        logger.warning("ranking without CLIP: %s", error)
+        return []
+    encoder = aesthetic.clip_encoder(checkpoint, settings.device, settings.batch_size)
+    return [aesthetic.aesthetic_head(encoder, settings.positive_prompt, settings.negative_prompt)]
+
+
+def clip_names(settings: Settings) -> tuple[str, str, str | None]:
+    """What names CLIP's weights, as `find_checkpoint` takes it."""
+    return settings.clip_model, settings.clip_pretrained, settings.clip_preprocess or None
+
+
+def _ranked(measured: pd.DataFrame, settings: Settings) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The ordered table and what the record says of how it came about."""
+    table = with_names(measured.drop(columns=derived_columns(measured)))
+    good = measured_rows(table)
+    notes: list[str] = []
+    columns = columns_of(table, settings.lower_is_better)
+    weights = _weights(table, columns, settings, notes)
+    columns = [c for c in columns if c["name"] in weights or not c.get("foreign")]
+    columns = [c for c in columns if c["name"] in table]
+    counts = {"ranked": len(good), "failed": len(table) - len(good)}
+    record = {"found": len(table)} | counts | {"columns": columns, "notes": notes}
+    if len(good):
+        scale = _scale(settings, columns)
+        fused = fuse(good, columns, weights, scale)
+        notes += fused.notes
+        table = table.join(fused.table)
+        record |= {"weights": fused.weights, "scale": asdict(fused.scale)}
+        if settings.save_scale:
+            fused.scale.save(settings.save_scale)
+    for note in notes:
+        logger.info(note)
+    return arranged(order(table)), record
+
+
+def _scale(settings: Settings, columns: list[dict[str, Any]]) -> Scale | str:
+    given = settings.scale
+    if given == "":
+        return settings.normalization
+    return Scale.load(given, columns) if isinstance(given, str | os.PathLike) else given
+
+
+def _weights(
+    table: pd.DataFrame, columns: list[dict[str, Any]], settings: Settings, notes: list[str]
+) -> dict[str, float]:
+    """The weights for this table: those given, or the default set for its columns."""
+    given = settings.weights
+    if not (isinstance(given, Mapping) and "with_clip" in given):
+        return check_weights(read_weights(given, columns), columns)
+    has_clip = "aesthetic" in table and table["aesthetic"].notna().any()
+    defaults = check_weights(given["with_clip" if has_clip else "without_clip"], columns)
+    weights = {name: weight for name, weight in defaults.items() if name in table}
+    if weights:
+        return weights
+    ranked = [c["name"] for c in columns if c["better"] != "neither" and c["name"] in table]
+    if not ranked:
+        raise ValueError("no numeric column to rank by: give a table of measurements")
+    notes.append(f"none of photorank's own columns: {', '.join(ranked)} weigh the same")
+    return dict.fromkeys(ranked, 1.0)
+
+
+def _plain(settings: Settings) -> dict[str, Any]:
+    """The settings as they can be written down."""
+    simple = (str, int, float, bool, tuple, list, Mapping)
+    plain = {f.name: getattr(settings, f.name) for f in fields(settings)}
+    return {name: v if isinstance(v, simple) else repr(v) for name, v in plain.items()}

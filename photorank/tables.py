@@ -1,0 +1,166 @@
+"""The table of photos: its columns and their order, its files and the record beside them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .config.config import near
+from .features import BUILTIN
+from .features.aesthetic import AESTHETIC
+from .features.base import declare
+from .features.extract import FACTS
+from .utils import io
+
+FIRST_COLUMNS = [
+    "rank",
+    "file",
+    "path",
+    "final_score",
+    "aesthetic",
+    "sharpness_norm",
+    "exposure_norm",
+    "contrast_norm",
+    "face_present",
+]
+RAW_COLUMNS = [
+    "sharpness",
+    "exposure",
+    "contrast",
+    "noise",
+    "colourfulness",
+    "laplacian_variance",
+    "brightness",
+    "clipped_shadows",
+    "clipped_highlights",
+    "face_count",
+    "face_area",
+    "phash",
+]
+
+
+def save(table: pd.DataFrame, path: str | os.PathLike[str]) -> list[Path]:
+    """Write a table (.csv, .json, .parquet), its record and, if photos failed, the list of those.
+
+    Returns:
+        What was written: `path`, `<stem>.meta.json`, and `<stem>.failed.csv` (file, path, error).
+
+    Raises:
+        ValueError: the path has another suffix, cannot be written, or holds a file that is not
+            photorank's, which is never overwritten.
+    """
+    target = Path(path).expanduser()
+    check_output(target)
+    record, failures = _beside(target, ".meta.json"), _beside(target, ".failed.csv")
+    io.write_table(table, target)
+    text = json.dumps(table.attrs.get("photorank", {}), indent=1, default=str)
+    io.write(record, lambda part: part.write_text(text + "\n", encoding="utf-8"))
+    failed = table.loc[table["error"].notna(), ["file", "path", "error"]]
+    if len(failed):
+        io.write_table(failed, failures)
+        return [target, record, failures]
+    failures.unlink(missing_ok=True)  # of an earlier run of ours
+    return [target, record]
+
+
+def load(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """Read a table that `save` wrote, with its record; or any other table with numeric columns.
+
+    Raises:
+        ValueError: unreadable, malformed or empty.
+    """
+    table = io.read_table(path)
+    record = _beside(Path(path).expanduser(), ".meta.json")
+    if record.exists():
+        try:
+            table.attrs["photorank"] = json.loads(record.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{record} is damaged ({error}): rank the photos again") from error
+    return table
+
+
+def check_output(path: Path) -> None:
+    """Find out before the work that `save` will be able to write to `path`.
+
+    Raises:
+        ValueError: a wrong suffix, no permission, or a file there that is not photorank's.
+    """
+    io.check_table_suffix(path)
+    io.check_writable(path)
+    if path.exists() and path.stat().st_size and not _beside(path, ".meta.json").exists():
+        raise ValueError(
+            f"{path} exists and was not written by photorank: give another name, or move it away"
+        )
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.stem + suffix)
+
+
+def columns_of(table: pd.DataFrame, lower_is_better: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """The declarations of all columns that could be weighed: photorank's own, then a foreign table's.
+
+    Args:
+        lower_is_better: names of columns of the table, whose direction is then this.
+
+    Returns:
+        Plain dicts; those that photorank did not measure say `foreign: True`.
+
+    Raises:
+        ValueError: a name in `lower_is_better` that is no column.
+    """
+    recorded = table.attrs.get("photorank", {}).get("columns", [])
+    aesthetic = asdict(AESTHETIC) | {"version": ""}
+    own = {c["name"]: c for c in [aesthetic, *declare(BUILTIN), *recorded]}
+    numeric = [str(name) for name in table.select_dtypes("number").columns]
+    reserved = {*FACTS, *FIRST_COLUMNS, *own}
+    foreign = [n for n in numeric if n not in reserved]
+    columns = [*own.values(), *({"name": n, "better": "higher", "foreign": True} for n in foreign)]
+    for name in lower_is_better:
+        if name not in numeric:
+            raise ValueError(f"lower_is_better: no numeric column {name!r}; {near(name, numeric)}")
+    return [c | {"better": "lower"} if c["name"] in lower_is_better else c for c in columns]
+
+
+def measured_rows(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["error"].isna()] if "error" in table else table
+
+
+def derived_columns(table: pd.DataFrame) -> list[str]:
+    """The columns that an earlier ranking added."""
+    made = [f"{name}_{part}" for name in table.columns for part in ("norm", "contribution")]
+    return [name for name in table.columns if name in (*made, "rank", "final_score", "missing")]
+
+
+def with_names(table: pd.DataFrame) -> pd.DataFrame:
+    """A foreign table with the three columns that every ranking needs."""
+    named = table.copy()
+    if "file" not in named:
+        candidates = (n for n in ("path", "image", "filename", "image_name", "name") if n in named)
+        source = next(candidates, None)
+        names = named.index.astype(str) if source is None else named[source].astype(str)
+        named.insert(0, "file", pd.Series(names, index=named.index, dtype=object))
+    if "path" not in named:
+        named.insert(1, "path", named["file"])
+    if "error" not in named:
+        named["error"] = pd.Series(None, index=named.index, dtype=object)
+    return named
+
+
+def arranged(table: pd.DataFrame) -> pd.DataFrame:
+    """The columns in the order that the README promises; `aesthetic` is there even when empty."""
+    if "aesthetic" not in table:
+        table["aesthetic"] = np.nan
+    last = [*FACTS, "missing", "error"]
+    norms = [n for n in table.columns if str(n).endswith(("_norm", "_contribution"))]
+    wanted = [*FIRST_COLUMNS, *RAW_COLUMNS]
+    others = [n for n in table.columns if n not in {*wanted, *norms, *last}]
+    ordered = dict.fromkeys([*wanted, *others, *norms, *last])
+    return table[[name for name in ordered if name in table]]

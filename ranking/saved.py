@@ -1,0 +1,52 @@
+"""The one JSON shape of what a person keeps between runs: scales, weights, thresholds."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+
+def save(path: str | os.PathLike[str], kind: str, versions: Mapping[str, str], body: Any) -> None:
+    """Write `{"schema", "made_by", "columns": {name: version}, kind: body}` to `path`, all or nothing."""
+    shape = {"schema": f"photorank/{kind}/1", "columns": dict(versions), kind: body}
+    target = Path(path)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        partial.write_text(json.dumps(shape, indent=1) + "\n", encoding="utf-8")
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load(path: str | os.PathLike[str], kind: str, columns: Iterable[Mapping[str, Any]]) -> Any:
+    """The body of a saved file, once its schema and column versions are known to fit.
+
+    Args:
+        columns: the declarations of the columns it is to be used on.
+
+    Raises:
+        ValueError: no such file, not JSON, another schema, or made for another version of a column.
+    """
+    try:
+        shape = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"cannot read the {kind} file {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise ValueError(f"the {kind} file {path} is not JSON: {error}") from error
+    schema = f"photorank/{kind}/1"
+    if not isinstance(shape, dict) or shape.get("schema") != schema or kind not in shape:
+        found = shape.get("schema") if isinstance(shape, dict) else None
+        raise ValueError(
+            f"{path} is no {kind} file: wanted schema {schema!r}, got {found!r}; make one with photorank"
+        )
+    here = {column["name"]: column.get("version") for column in columns}
+    for name, version in shape.get("columns", {}).items():
+        if name in here and here[name] != version:
+            raise ValueError(
+                f"the {kind} file {path} was made for version {version!r} of {name!r}, "
+                f"this table has {here[name]!r}; make it again"
+            )
+    return shape[kind]

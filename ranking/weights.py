@@ -1,0 +1,76 @@
+"""Weights per column: read from a flag or a file, checked against the columns there are."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from . import saved
+
+ALIASES = {"faces": "face_present"}
+
+
+def read_weights(
+    given: str | os.PathLike[str] | Mapping[str, Any], columns: Iterable[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Weights from `name=value,...`, from a JSON file (saved by photorank, or just {name: value}), or a dict.
+
+    Raises:
+        ValueError: neither of these, or saved for another version of a column.
+    """
+    if isinstance(given, Mapping):
+        return dict(given)
+    text = str(given)
+    if "=" in text and not Path(text).exists():
+        return dict(_pair(part) for part in text.split(",") if part.strip())
+    try:
+        plain = json.loads(Path(text).expanduser().read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"weights: wanted name=value,... or a JSON file, got {text!r} ({error})"
+        ) from error
+    if isinstance(plain, dict) and plain and "schema" not in plain:
+        return plain
+    return dict(saved.load(Path(text).expanduser(), "weights", columns))
+
+
+def _pair(part: str) -> tuple[str, float]:
+    name, _, value = part.partition("=")
+    try:
+        return name.strip(), float(value)
+    except ValueError:
+        raise ValueError(
+            f"weights: wanted name=value with a number, got {part.strip()!r}"
+        ) from None
+
+
+def check_weights(
+    weights: Mapping[str, Any], columns: Iterable[Mapping[str, Any]]
+) -> dict[str, float]:
+    """The weights by column name, `faces` read as `face_present`, zeros left out.
+
+    Raises:
+        ValueError: an unknown column, one that is never ranked, a weight that is negative or not a
+            finite number, or no weight above 0.
+    """
+    known = {column["name"]: column["better"] for column in columns}
+    checked: dict[str, float] = {}
+    for given, weight in weights.items():
+        name = ALIASES.get(given, given)
+        if known.get(name, "neither") == "neither":
+            ranked = ", ".join(n for n, better in known.items() if better != "neither")
+            problem = "is reported but never ranked" if name in known else "is no column"
+            raise ValueError(f"weight for {given!r}: {given!r} {problem}; there is: {ranked}")
+        if isinstance(weight, bool) or not isinstance(weight, int | float):
+            raise ValueError(f"weight for {given!r}: wanted a number, got {weight!r}")
+        if not 0 <= weight < math.inf:
+            raise ValueError(f"weight for {given!r}: wanted 0 or more, got {weight}")
+        if weight > 0:
+            checked[name] = float(weight)
+    if not checked:
+        raise ValueError("every weight is 0: give at least one column a weight above 0")
+    return checked

@@ -1,0 +1,1 @@
+"""Plumbing: finding files, writing them all or nothing, log lines and progress."""

@@ -1,0 +1,250 @@
+"""Find the photos of a folder; write files all or nothing; read and write tables."""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+import importlib.util
+import json
+import os
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from .logging import logger
+
+RAW_SUFFIXES = frozenset(
+    [
+        "3fr",
+        "arw",
+        "cr2",
+        "cr3",
+        "crw",
+        "dcr",
+        "dng",
+        "erf",
+        "iiq",
+        "kdc",
+        "mef",
+        "mos",
+        "mrw",
+        "nef",
+        "nrw",
+        "orf",
+        "pef",
+        "raf",
+        "raw",
+        "rw2",
+        "rwl",
+        "sr2",
+        "srf",
+        "srw",
+        "x3f",
+    ]
+)
+TABLE_SUFFIXES = (".csv", ".json", ".parquet")
+_TEXT = ("file", "path", "phash", "taken_at", "camera", "missing", "error")
+
+
+@dataclass
+class Found:
+    """What is in a folder.
+
+    Attributes:
+        photos: absolute paths, sorted by their path in the folder.
+        skipped: how many other files there are, by suffix.
+        raw_beside_jpeg: RAW files that have a photo of the same name beside them: one photo, not two.
+    """
+
+    photos: list[str] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
+    raw_beside_jpeg: int = 0
+
+
+def find(
+    folder: str | os.PathLike[str], suffixes: Iterable[str], exclude: Sequence[str] = ()
+) -> Found:
+    """The photos in `folder` and all folders below it: regular files with one of `suffixes`.
+
+    Symlinked folders are not entered; files that are excluded are neither found nor skipped.
+
+    Args:
+        suffixes: lower case, without a dot.
+        exclude: glob patterns, matched against the file name and the path in the folder.
+
+    Raises:
+        ValueError: no such folder, not a folder, or one that cannot be read.
+    """
+    root = Path(folder).expanduser().absolute()
+    try:
+        os.scandir(root).close()
+    except OSError as error:
+        advice = "give the folder that holds it" if root.is_file() else "give a folder of photos"
+        raise ValueError(
+            f"cannot read the folder {str(folder)!r}: {error.strerror}; {advice}"
+        ) from error
+    found = Found()
+    raws: list[str] = []
+    for path in _files(root):
+        inside = os.path.relpath(path, root)
+        if any(fnmatch.fnmatch(n, g) for g in exclude for n in (inside, os.path.basename(inside))):
+            continue
+        kind = _kind(path, frozenset(suffixes))
+        if kind == "photo":
+            found.photos.append(path)
+        elif kind in RAW_SUFFIXES:
+            raws.append(path)
+        else:
+            found.skipped[kind] += 1
+    found.photos.sort(key=lambda path: os.path.relpath(path, root))
+    stems = {os.path.splitext(path)[0] for path in found.photos}
+    for raw in raws:
+        if os.path.splitext(raw)[0] in stems:
+            found.raw_beside_jpeg += 1
+        else:
+            found.skipped[_suffix(raw)] += 1
+    return found
+
+
+def _files(root: Path) -> Iterator[str]:
+    for folder, _, names in os.walk(root, onerror=_warn_unreadable):
+        yield from (os.path.join(folder, name) for name in names)
+
+
+def _warn_unreadable(error: OSError) -> None:
+    logger.warning(
+        "cannot read the folder %s: %s; its photos are not ranked", error.filename, error.strerror
+    )
+
+
+def _kind(path: str, suffixes: frozenset[str]) -> str:
+    """ "photo", or the word under which a file is counted as skipped. Opens nothing: a FIFO would block."""
+    if os.path.basename(path).startswith("._"):
+        return "._* (macOS metadata)"
+    suffix = _suffix(path)
+    if suffix not in suffixes:
+        return suffix
+    try:
+        regular = stat.S_ISREG(os.stat(path).st_mode)
+    except OSError:
+        return f"{suffix} (broken link)"
+    return "photo" if regular else f"{suffix} (not a regular file)"
+
+
+def _suffix(path: str) -> str:
+    return os.path.splitext(path)[1].lower().lstrip(".") or "(no suffix)"
+
+
+def write(path: str | os.PathLike[str], fill: Callable[[Path], Any]) -> None:
+    """Let `fill` write a temporary file beside `path`, then rename it: all or nothing.
+
+    Raises:
+        ValueError: it cannot be written (no permission, disk full); nothing is left behind.
+    """
+    target = Path(path)
+    partial = target.with_name(f".{os.getpid()}.{target.name}"[-200:])
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        fill(partial)
+        partial.replace(target)
+    except OSError as error:
+        raise ValueError(
+            f"cannot write {target}: {error.strerror or error}; make room or give another place"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Find out before the work, not after it, that a file can be written at `path`.
+
+    Raises:
+        ValueError: no permission, or something other than a regular file is there.
+    """
+    target = Path(path)
+    if target.exists() and not target.is_file():
+        raise ValueError(f"cannot write {target}: it is not a regular file; give another place")
+    probe = target.with_name(f".{os.getpid()}.probe")
+    write(probe, lambda partial: partial.touch())
+    probe.unlink(missing_ok=True)
+
+
+def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
+    """Write a table by its suffix: .csv, .json (a list of objects) or .parquet.
+
+    A file name that is not UTF-8 keeps its bytes in CSV; pandas reads it back with
+    `encoding_errors="surrogateescape"`.
+
+    Raises:
+        ValueError: another suffix, or it cannot be written.
+    """
+    writers: dict[str, Callable[[Path], Any]] = {
+        ".csv": lambda p: table.to_csv(
+            p, index=False, float_format="%.10g", errors="surrogateescape"
+        ),
+        ".json": lambda p: p.write_text(_json_records(table), encoding="utf-8"),
+        ".parquet": lambda p: _write_parquet(table, p),
+    }
+    suffix = check_table_suffix(path)
+    write(path, writers[suffix])
+
+
+def _json_records(table: pd.DataFrame) -> str:
+    plain = table.astype(object).where(table.notna(), None)
+    return json.dumps(plain.to_dict("records"), indent=1, default=lambda value: value.item())
+
+
+def check_table_suffix(path: str | os.PathLike[str]) -> str:
+    """The suffix of a table's path, once it is known to be one that can be written."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in TABLE_SUFFIXES:
+        raise ValueError(f"a table is {', '.join(TABLE_SUFFIXES)} by its suffix, got {str(path)!r}")
+    if suffix == ".parquet" and not importlib.util.find_spec("pyarrow"):
+        raise ImportError(".parquet needs pyarrow: pip install 'photorank[parquet]'")
+    return suffix
+
+
+def _write_parquet(table: pd.DataFrame, path: Path) -> None:
+    """Parquet holds UTF-8 only: names that are not are written with their odd bytes as \\xNN."""
+    text = table.select_dtypes("object").columns
+    plain = table[text].map(
+        lambda v: os.fsencode(v).decode("utf-8", "backslashreplace") if isinstance(v, str) else v
+    )
+    table.assign(**plain).to_parquet(path, index=False)
+
+
+def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """Read a table that `write_table` or anyone else wrote.
+
+    Raises:
+        ValueError: unreadable, malformed or empty.
+    """
+    readers: dict[str, Callable[[Path], pd.DataFrame]] = {
+        ".csv": lambda p: pd.read_csv(
+            p,
+            encoding_errors="surrogateescape",
+            low_memory=False,
+            dtype=dict.fromkeys(_TEXT, object),
+        ),
+        ".json": lambda p: pd.DataFrame(json.loads(p.read_text(encoding="utf-8"))),
+        ".parquet": pd.read_parquet,
+    }
+    source = Path(path).expanduser()
+    suffix = check_table_suffix(source)
+    try:
+        table = readers[suffix](source)
+    except OSError as error:
+        raise ValueError(f"cannot read the table {source}: {error.strerror or error}") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{source} is not a readable {suffix} table: {' '.join(str(error).split())}"
+        ) from error
+    if table.empty:
+        raise ValueError(f"the table {source} has no rows: nothing to rank")
+    return table

@@ -1,0 +1,39 @@
+"""Log lines with timestamps, and progress: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
+logger = logging.getLogger("photorank")
+
+_SECONDS_BETWEEN_LINES = 10
+
+
+def set_up_logging(level: int) -> None:
+    """Send photorank's log lines to standard error, each with its time; called by the command only."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+    logger.handlers = [handler]
+    logger.setLevel(level)
+    logger.propagate = False
+
+
+def progress(items: Iterable[T], total: int, doing: str) -> Iterator[T]:
+    """Pass `items` on, showing how far they are: a bar on a terminal, else a line every 10 seconds."""
+    if sys.stderr.isatty():
+        from tqdm import tqdm
+
+        yield from tqdm(items, total=total, desc=doing, unit="photo", leave=False)
+        return
+    start = last = time.monotonic()
+    for done, item in enumerate(items, 1):
+        yield item
+        now = time.monotonic()
+        if now - last >= _SECONDS_BETWEEN_LINES:
+            last = now
+            logger.info("%s: %d of %d (%.1f photos/s)", doing, done, total, done / (now - start))
