@@ -33,6 +33,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_JPEG = ("JPEG", "MPO")
 _header_lock = threading.Lock()
 
 
@@ -91,6 +92,8 @@ class Photo:
             _check_file(path)
             with _open_header(path) as image:
                 size = image.size
+                if image.format in _JPEG:
+                    _check_padding(path)
                 factor, decoded_bytes = _prepare(image)
                 with admit(decoded_bytes):
                     return cls._decode(image, factor, size)
@@ -196,6 +199,18 @@ def _check_file(path: str | os.PathLike[str]) -> None:
         raise PhotoError("empty: the file has 0 bytes")
 
 
+def _check_padding(path: str | os.PathLike[str]) -> None:
+    """A copy that broke off is often filled up with zeros; JPEG decoders turn those into grey."""
+    with open(path, "rb") as file:
+        file.seek(-min(64, os.fstat(file.fileno()).st_size), os.SEEK_END)
+        if file.read().strip(b"\0"):
+            return
+        file.seek(0)
+        data = file.read().rstrip(b"\0")
+    if data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):  # the last scan has no end marker
+        raise PhotoError("truncated: its last part is filled with zeros")
+
+
 def _prepare(image: Image.Image) -> tuple[int, int]:
     """Let a JPEG decoder reduce by itself, refuse what is too large, all by the header.
 
@@ -208,7 +223,7 @@ def _prepare(image: Image.Image) -> tuple[int, int]:
     if width * height > MAX_PIXELS:
         raise PhotoError(f"too large: {megapixels} by its header, the limit is 300 MP")
     factor = reduction(max(width, height))
-    if image.format in ("JPEG", "MPO"):
+    if image.format in _JPEG:
         image.draft(None, (max(1, width // factor), max(1, height // factor)))
     needed = 4 * image.width * image.height
     if image.info.get("progressive"):

@@ -6,6 +6,7 @@ import argparse
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -37,6 +38,9 @@ def main(argv: Sequence[str]) -> int:
     command: Callable[..., int] = arguments.pop("command")
     try:
         return command(**arguments)
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
     except KeyboardInterrupt:
         print("photorank: interrupted; nothing was written", file=sys.stderr)
         return INTERRUPTED
@@ -150,6 +154,7 @@ def _download(config: str | None = None, **flags: Any) -> int:
 
 
 def _log_at_level(settings: Settings) -> None:
+    warnings.filterwarnings("ignore", module="PIL")  # a damaged photo's row says what matters
     noise = logging.WARNING if settings.quiet else logging.INFO
     set_up_logging(logging.DEBUG if settings.verbose else noise)
 

@@ -62,7 +62,7 @@ def save(table: pd.DataFrame, path: str | os.PathLike[str]) -> list[Path]:
     io.write_table(table, target)
     text = json.dumps(table.attrs.get("photorank", {}), indent=1, default=str)
     io.write(record, lambda part: part.write_text(text + "\n", encoding="utf-8"))
-    failed = table.loc[table["error"].notna(), ["file", "path", "error"]]
+    failed = table.drop(measured_rows(table).index).filter(["file", "path", "error"])
     if len(failed):
         io.write_table(failed, failures)
         return [target, record, failures]
