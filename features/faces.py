@@ -19,10 +19,11 @@ YUNET_FILE = "face_detection_yunet_2023mar.onnx"
 YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 SCORE_THRESHOLD = 0.8
 LONGEST_SIDE = 640
+YUNET_NARROWEST = 64  # on 32 pixels and fewer the network returns what lay in memory (OpenCV 4.14)
 HAAR_CASCADE = "haarcascade_frontalface_alt2.xml"
 HAAR_SCALE_FACTOR = 1.1
-HAAR_NEIGHBOURS = 5
-HAAR_SMALLEST = 30  # pixels of the view
+HAAR_NEIGHBOURS = 8
+HAAR_SMALLEST = 32  # pixels of the view
 
 _COLUMNS = (
     Column("face_present", "higher", range=(0, 1)),
@@ -70,20 +71,19 @@ def yunet(path: Path) -> Feature:
 
     detector = _one_per_thread(load)
 
-    def boxes(bgr: np.ndarray) -> np.ndarray:
+    def boxes(rgb: np.ndarray) -> np.ndarray:
+        height, width = (max(side, YUNET_NARROWEST) for side in rgb.shape[:2])
+        bgr = np.zeros((height, width, 3), np.uint8)
+        bgr[: rgb.shape[0], : rgb.shape[1]] = rgb[..., ::-1]
         found = detector()
-        found.setInputSize(bgr.shape[1::-1])
+        found.setInputSize((width, height))
         _, faces = found.detect(bgr)
         return np.empty((0, 4)) if faces is None else faces[:, :4]
 
     def measure(rgb: np.ndarray) -> tuple[float, int, float]:
-        import cv2
-
-        bgr = np.ascontiguousarray(rgb[..., ::-1])
-        faces = boxes(bgr)
+        faces = boxes(rgb)
         if len(faces) == 0:  # a face that fills the frame is larger than the network looks for
-            half = tuple(max(1, side // 2) for side in rgb.shape[1::-1])
-            faces = 2 * boxes(cv2.resize(bgr, half, interpolation=cv2.INTER_AREA))
+            faces = 2 * boxes(_halved(rgb))
         return face_values(faces, rgb.shape[:2])
 
     settings = ("detector=yunet", f"sha256={YUNET_SHA256}", f"score_threshold={SCORE_THRESHOLD}")
@@ -153,6 +153,13 @@ def best_detector() -> Feature:
             error,
         )
         return haar()
+
+
+def _halved(rgb: np.ndarray) -> np.ndarray:
+    import cv2
+
+    size = (max(1, rgb.shape[1] // 2), max(1, rgb.shape[0] // 2))
+    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
 
 
 def _one_per_thread(load: Callable[[], Any]) -> Callable[[], Any]:

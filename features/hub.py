@@ -12,7 +12,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-REACH_SECONDS = 4.0
+REACH_SECONDS = 3.0
 """How long the Hub has for its first answer before it counts as out of reach."""
 
 

@@ -1,0 +1,344 @@
+"""CLIP scores: known answers from open_clip and torchmetrics, every way to name a checkpoint."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from clip_models import MODEL_CFG, PREPROCESS_CFG, make_folder, put_in_hub_cache
+from PIL import Image, ImageOps
+
+from photorank.features import aesthetic, checkpoint
+from photorank.features.aesthetic import (
+    NEGATIVE,
+    POSITIVE,
+    Checkpoint,
+    CheckpointMissing,
+    aesthetic_head,
+    clip_encoder,
+    find_checkpoint,
+    pair_scores,
+    prompt_pairs,
+)
+from photorank.features.image import Photo
+
+ROOT = Path(__file__).resolve().parent.parent
+WEIGHTS = "open_clip_model.safetensors"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_folder(tmp_path_factory.mktemp("clip") / "tiny")
+
+
+@pytest.fixture
+def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty Hub cache in place of the user's, and no network."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    return tmp_path / "hub"
+
+
+@pytest.fixture(scope="module")
+def tiny_name(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The tiny model under a name of its own, as a model that open_clip knows."""
+    import open_clip
+
+    config = tmp_path_factory.mktemp("configs") / "tiny-clip.json"
+    config.write_text(json.dumps(MODEL_CFG))
+    open_clip.add_model_config(config)
+    return "tiny-clip"
+
+
+@pytest.fixture
+def views(photo: np.ndarray) -> list[np.ndarray]:
+    """Seven canonical pictures of different shapes."""
+    return [np.ascontiguousarray(photo[: 200 + 40 * i, 30 * i : 320]) for i in range(7)]
+
+
+def by_open_clip(model_name: str, pictures: list[Image.Image], **options: Any) -> np.ndarray:
+    """The score of the default prompts, computed with nothing of photorank."""
+    import open_clip
+    import torch
+
+    model, _, preprocess = open_clip.create_model_and_transforms(model_name, **options)
+    model.eval()
+    tokens = open_clip.get_tokenizer(model_name)([POSITIVE, NEGATIVE])
+    with torch.no_grad():
+        images = model.encode_image(torch.stack([preprocess(p) for p in pictures]))
+        texts = model.encode_text(tokens)
+        images = images / images.norm(dim=-1, keepdim=True)
+        texts = texts / texts.norm(dim=-1, keepdim=True)
+        logits = model.logit_scale.exp() * images @ texts.T
+    return logits.softmax(dim=-1)[:, 0].numpy()
+
+
+def scores(found: Checkpoint, pictures: list[np.ndarray]) -> np.ndarray:
+    encoder = clip_encoder(found, device="cpu")
+    return aesthetic_head(encoder).score(encoder.encode(pictures))
+
+
+@pytest.mark.parametrize("source", ["folder", "hub"])
+def test_score_equals_open_clip_on_the_upright_picture(
+    source: str, folder: Path, hub_cache: Path, photo: np.ndarray, tmp_path: Path
+) -> None:
+    files = []
+    for i, orientation in enumerate((1, 3, 6, 8)):
+        exif = Image.Exif()
+        exif[274] = orientation
+        files.append(tmp_path / f"{i}.jpg")
+        Image.fromarray(photo[: 300 + 50 * i]).save(files[-1], exif=exif)
+    put_in_hub_cache(hub_cache, "org/tiny", [folder / WEIGHTS, folder / "open_clip_config.json"])
+    found = find_checkpoint(str(folder) if source == "folder" else "hf-hub:org/tiny")
+    got = scores(found, [Photo.open(file).view("rgb") for file in files])
+    upright = [ImageOps.exif_transpose(Image.open(file)) for file in files]
+    assert got == pytest.approx(by_open_clip(f"local-dir:{folder}", upright), abs=1e-5)
+    assert np.ptp(got) > 1e-3  # else any model would do
+
+
+def test_hf_home_is_where_a_checkpoint_is_found(folder: Path, tmp_path: Path) -> None:
+    snapshot = put_in_hub_cache(
+        tmp_path / "hub", "org/tiny", [folder / WEIGHTS, folder / "open_clip_config.json"]
+    )
+    code = "print(find_checkpoint('hf-hub:org/tiny').weights)"
+    assert run(code, HF_HOME=str(tmp_path)).stdout.strip() == str(snapshot / WEIGHTS)
+
+
+def test_a_tag_is_found_in_the_hub_cache(folder: Path, hub_cache: Path) -> None:
+    repo = "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"
+    snapshot = put_in_hub_cache(hub_cache, repo, [folder / WEIGHTS])
+    found = find_checkpoint()
+    assert found.weights == snapshot / WEIGHTS
+    assert any(snapshot.name in part for part in found.identity)
+    with pytest.raises(ValueError, match="cannot be loaded as ViT-B-32"):  # tiny weights, big model
+        clip_encoder(found).encode([np.zeros((9, 9, 3), np.uint8)])
+
+
+def test_the_default_is_where_open_clip_says() -> None:
+    import open_clip
+
+    known = open_clip.get_pretrained_cfg(checkpoint.DEFAULT_MODEL, checkpoint.DEFAULT_PRETRAINED)
+    assert known["hf_hub"] == checkpoint._DEFAULT_SOURCE
+
+
+@pytest.mark.parametrize("preprocess", ["named", "default"])
+def test_a_weights_file_is_used_with_the_preprocessing_named(
+    preprocess: str, folder: Path, tiny_name: str, tmp_path: Path, views: list[np.ndarray]
+) -> None:
+    weights = str(folder / WEIGHTS)
+    named = tmp_path / "preprocess.json"
+    named.write_text(json.dumps(PREPROCESS_CFG))
+    given = str(named) if preprocess == "named" else "default"
+    options = {} if preprocess == "default" else PREPROCESS_CFG
+    expected = by_open_clip(
+        tiny_name,
+        [Image.fromarray(view) for view in views],
+        pretrained=weights,
+        **{f"image_{key}": value for key, value in options.items()},
+    )
+    got = scores(find_checkpoint(tiny_name, weights, given), views)
+    assert got == pytest.approx(expected, abs=1e-5)
+
+
+def test_default_preprocessing_is_that_of_all_published_weights(folder: Path) -> None:
+    weights = str(folder / WEIGHTS)
+    keys = find_checkpoint("MobileCLIP-S1", weights, "default").preprocess
+    assert keys is not None
+    assert keys["std"] == (1.0, 1.0, 1.0)  # open_clip by itself would take ViT-B-32's
+    with pytest.raises(ValueError, match="ViT-L-14 are used with different preprocessings"):
+        find_checkpoint("ViT-L-14", weights, "default")
+
+
+def test_vectors_have_unit_length_and_do_not_depend_on_the_batch(
+    folder: Path, views: list[np.ndarray]
+) -> None:
+    encoder = clip_encoder(find_checkpoint(str(folder)), device="cpu")
+    together = encoder.encode(views)
+    assert together.dtype == np.float32
+    assert np.linalg.norm(together, axis=1) == pytest.approx(1, abs=1e-6)
+    alone = np.concatenate([encoder.encode([view]) for view in views])
+    assert together == pytest.approx(alone, abs=1e-6)
+    head = aesthetic_head(encoder)
+    assert head.score(together) == pytest.approx(head.score(alone), abs=1e-6)
+
+
+def test_the_head_says_what_it_measures(folder: Path) -> None:
+    head = aesthetic_head(clip_encoder(find_checkpoint(str(folder))), ["good"], ["bad", "dull"])
+    [column] = head.columns
+    assert (column.name, column.better, column.range) == ("aesthetic", "higher", (0, 1))
+    assert head.settings == (("good", "bad"), ("good", "dull"))
+
+
+def test_the_fingerprint_names_the_weights_wherever_they_lie(folder: Path, tmp_path: Path) -> None:
+    def fingerprint(path: Path) -> tuple[Any, ...]:
+        return clip_encoder(find_checkpoint(str(path))).fingerprint
+
+    moved = Path(shutil.copytree(folder, tmp_path / folder.name))
+    assert fingerprint(moved) == fingerprint(folder)
+    assert fingerprint(make_folder(tmp_path / "b" / folder.name, seed=1)) != fingerprint(folder)
+
+
+def test_prompts_pair_in_order_or_one_with_all() -> None:
+    assert prompt_pairs(["a", "b"], ["c", "d"]) == [("a", "c"), ("b", "d")]
+    assert prompt_pairs(["a", "b"], ["c"]) == [("a", "c"), ("b", "c")]
+    assert prompt_pairs("a", "c") == [("a", "c")]
+
+
+@pytest.mark.parametrize(
+    ("positive", "negative", "said"),
+    [
+        (["a", "b"], ["c", "d", "e"], "got 2 positive and 3 negative"),
+        ([], ["c"], "at least one prompt"),
+        ([" "], ["c"], "none may be empty"),
+    ],
+)
+def test_prompts_that_do_not_pair(positive: list[str], negative: list[str], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        prompt_pairs(positive, negative)
+
+
+def test_pair_scores_equal_clip_iqa() -> None:
+    clip_iqa = pytest.importorskip("torchmetrics.functional.multimodal.clip_iqa")
+    import torch
+
+    random = np.random.default_rng(0)
+    vectors, positive, negative = (
+        side / np.linalg.norm(side, axis=1, keepdims=True)
+        for side in (random.normal(size=(n, 16)).astype(np.float32) for n in (50, 3, 3))
+    )
+    anchors = np.stack([positive, negative], axis=1).reshape(6, 16)
+    expected = clip_iqa._clip_iqa_compute(
+        torch.from_numpy(vectors), torch.from_numpy(anchors), ["a", "b", "c"], format_as_dict=False
+    )
+    got = pair_scores(vectors, positive, negative, 100.0)
+    assert got == pytest.approx(expected.mean(dim=1).numpy(), abs=1e-6)
+
+
+def test_pair_scores_are_stable_for_large_logits() -> None:
+    axes = np.eye(2, dtype=np.float32)
+    assert pair_scores(axes, axes[:1], axes[1:], 1e9).tolist() == [1.0, 0.0]
+    assert pair_scores(axes[:0], axes[:1], axes[1:], 100.0).shape == (0,)
+
+
+def test_vectors_of_another_width_are_refused(folder: Path) -> None:
+    head = aesthetic_head(clip_encoder(find_checkpoint(str(folder)), device="cpu"))
+    with pytest.raises(ValueError, match=r"32 numbers each.*\(5, 512\).*one model"):
+        head.score(np.zeros((5, 512), np.float32))
+
+
+def test_an_unavailable_device_says_what_there_is(folder: Path) -> None:
+    import torch
+
+    found = find_checkpoint(str(folder))
+    absent = "mps" if torch.cuda.is_available() else "cuda"
+    for device in (absent, "abacus"):
+        with pytest.raises(ValueError, match=f"'{device}' is not available here: there is .*cpu"):
+            clip_encoder(found, device=device)
+
+
+BOTH_WAYS = r"clip_model=FOLDER .* clip_pretrained=FILE with clip_preprocess"
+
+
+@pytest.mark.parametrize(
+    ("model", "pretrained", "preprocess", "said"),
+    [
+        ("ViT-B-33", "openai", None, "no model 'ViT-B-33' .*near: ViT-B-32.*" + BOTH_WAYS),
+        ("ViT-B-32", "laion2b_s34b", None, "no checkpoint 'laion2b_s34b' .*laion2b_s34b_b79k"),
+        ("ViT-B-32", "openai", None, "QuickGELU.*clip_model=ViT-B-32-quickgelu"),
+        ("ViT-B-16", "dfn2b", None, "QuickGELU.*clip_model=ViT-B-16-quickgelu"),
+        ("ViT-B-32", "no/such.bin", None, r"no/such\.bin is no file.*" + BOTH_WAYS),
+        ("ViT-B-32", "{weights}", None, "comes without clip_preprocess.*" + BOTH_WAYS),
+        ("ViT-B-32", "{weights}", "{weights}", "no readable JSON"),
+        ("ViT-B-32", "{weights}", "{config}", "text_cfg"),
+        ("ViT-B-32", "laion2b_s34b_b79k", "default", "goes with a weights file"),
+        ("{empty}", "laion2b_s34b_b79k", None, "is no folder with open_clip_config.*" + BOTH_WAYS),
+        ("{folder}", "openai", None, "brings its own weights"),
+        ("ViT-B-16-SigLIP", "webli", None, "tokenizer"),
+    ],
+)
+def test_what_cannot_be_right_is_refused(
+    model: str, pretrained: str, preprocess: str | None, said: str, folder: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "model.json"
+    config.write_text(json.dumps(MODEL_CFG))
+    (tmp_path / "empty").mkdir()
+    paths = {"weights": folder / WEIGHTS, "config": config, "folder": folder}
+    paths["empty"] = tmp_path / "empty"
+    with pytest.raises(ValueError, match=said) as refused:
+        find_checkpoint(
+            model.format(**paths),
+            pretrained.format(**paths),
+            preprocess and preprocess.format(**paths),
+        )
+    assert "\n" not in str(refused.value)
+
+
+def test_a_folder_without_weights_is_refused(folder: Path, tmp_path: Path) -> None:
+    shutil.copy(folder / "open_clip_config.json", tmp_path)
+    with pytest.raises(ValueError, match=r"should hold the weights open_clip_model\.safetensors"):
+        find_checkpoint(str(tmp_path))
+
+
+def test_pickled_code_is_never_run(tiny_name: str, tmp_path: Path) -> None:
+    class Harmful:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (Path.touch, (tmp_path / "harm",))
+
+    weights = tmp_path / "weights.bin"
+    weights.write_bytes(pickle.dumps({"state_dict": Harmful()}))
+    encoder = clip_encoder(find_checkpoint(tiny_name, str(weights), "default"), device="cpu")
+    with pytest.raises(ValueError, match=r"weights\.bin cannot be loaded as tiny-clip"):
+        encoder.encode([np.zeros((9, 9, 3), np.uint8)])
+    assert not (tmp_path / "harm").exists()
+
+
+def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Python in a process of its own, as huggingface_hub reads the environment when imported."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("HF_")}
+    env = {**clean, "PYTHONPATH": str(ROOT), **environment}
+    first = "from photorank.features.aesthetic import *"
+    command = [sys.executable, "-c", f"{first}\n{code}"]
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+
+
+LOOK = """
+import sys
+try:
+    find_checkpoint(download=True)
+except CheckpointMissing as error:
+    print(error)
+print("torch" in sys.modules)
+"""
+
+
+def test_missing_weights_without_a_network_are_noticed_within_5_seconds(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        start = time.monotonic()
+        said = run(LOOK, HF_HOME=str(tmp_path), HF_ENDPOINT=endpoint).stdout
+        assert time.monotonic() - start < 5
+    message, torch_was_imported = said.strip().splitlines()
+    for part in ("ViT-B-32", endpoint, "photorank download", "clip_model=FOLDER"):
+        assert part in message
+    assert torch_was_imported == "False"
+
+
+def test_offline_mode_is_honoured(hub_cache: Path) -> None:
+    with pytest.raises(CheckpointMissing, match="HF_HUB_OFFLINE is set"):
+        find_checkpoint(download=True)
+    with pytest.raises(CheckpointMissing, match="not in the Hub's cache"):
+        find_checkpoint()
+
+
+def test_public_names() -> None:
+    assert all(hasattr(aesthetic, name) for name in aesthetic.__all__)

@@ -1,0 +1,137 @@
+"""Faces: boxes -> values, both detectors on labelled photos, and which of them is chosen."""
+
+from __future__ import annotations
+
+import logging
+import xml.etree.ElementTree as ET
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clip_models import put_in_hub_cache
+
+from photorank.features import Feature, faces, hub
+from photorank.features.image import Photo
+
+
+@pytest.fixture
+def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty Hub cache in place of the user's, and no network."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    return tmp_path / "hub"
+
+
+@pytest.fixture
+def yunet_cached(hub_cache: Path, shared_data: Path) -> Path:
+    file = shared_data / "yunet" / faces.YUNET_FILE
+    return put_in_hub_cache(hub_cache, faces.YUNET_REPO, [file]) / file.name
+
+
+def measure(feature: Feature, path: Path) -> tuple[float, int, float]:
+    values: tuple[float, int, float] = feature.measure(
+        Photo.open(path).view(feature.view, feature.size)
+    )
+    return values
+
+
+def labelled(folder: Path) -> dict[Path, int]:
+    """The number of boxes for every labelled photo of dlib's examples."""
+    images = [
+        image
+        for name in ("training.xml", "testing.xml")
+        for image in ET.parse(folder / name).getroot().iter("image")
+    ]
+    return {folder / image.attrib["file"]: len(image.findall("box")) for image in images}
+
+
+def test_boxes_are_counted_and_their_union_covers_the_frame() -> None:
+    none = np.empty((0, 4))
+    assert faces.face_values(none, (10, 20)) == (0.0, 0, 0.0)
+    two_overlapping = np.array([[0, 0, 10, 10], [5, 0, 10, 10]])
+    assert faces.face_values(two_overlapping, (10, 20)) == (1.0, 2, 0.75)
+
+
+def test_what_lies_outside_the_frame_does_not_count() -> None:
+    assert faces.face_values(np.array([[-5, -5, 10, 10]]), (10, 10)) == (1.0, 1, 0.25)
+    assert faces.face_values(np.array([[-50, -50, 500, 500]]), (10, 10)) == (1.0, 1, 1.0)
+
+
+def test_yunet_counts_all_labelled_photos_exactly(yunet_cached: Path, shared_data: Path) -> None:
+    assert faces.FACES.resolve is not None
+    feature = faces.FACES.resolve()
+    assert "detector=yunet" in feature.settings
+    truth = labelled(shared_data / "faces_dlib")
+    assert len(truth) == 9
+    assert {path.name: measure(feature, path)[1] for path in truth} == {
+        path.name: count for path, count in truth.items()
+    }
+
+
+def test_yunet_finds_faces_that_fill_the_frame(yunet_cached: Path, shared_data: Path) -> None:
+    crops = sorted((shared_data / "utkface").rglob("*.jpg"))[::100]
+    feature = faces.yunet(yunet_cached)
+    assert sum(measure(feature, crop)[0] for crop in crops) >= 0.95 * len(crops)
+
+
+def test_without_yunet_the_cascade_finds_faces(
+    hub_cache: Path, shared_data: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "photorank")
+    feature = faces.best_detector()
+    assert feature.fingerprint == faces.haar().fingerprint == faces.FACES.fingerprint
+    assert "is not cached: run `photorank download`" in caplog.text
+    truth = labelled(shared_data / "faces_dlib")
+    found = {path: measure(feature, path) for path in truth}
+    assert all(present == 1.0 for present, _, _ in found.values())
+    assert sum(count for _, count, _ in found.values()) >= 0.7 * sum(truth.values())
+
+
+def test_a_damaged_yunet_is_refused_with_a_warning(
+    hub_cache: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / faces.YUNET_FILE
+    file.write_bytes(b"no model")
+    put_in_hub_cache(hub_cache, faces.YUNET_REPO, [file])
+    feature = faces.best_detector()
+    assert "detector=yunet" not in feature.settings
+    [record] = caplog.records
+    assert (record.name, record.levelname) == ("photorank", "WARNING")
+    assert faces.YUNET_SHA256 in record.getMessage()
+
+
+def test_find_yunet_says_why_it_cannot_be_downloaded(hub_cache: Path) -> None:
+    with pytest.raises(hub.HubError, match=r"face_detection_yunet.*HF_HUB_OFFLINE is set"):
+        faces.find_yunet(download=True)
+
+
+def test_the_detectors_have_different_fingerprints() -> None:
+    assert faces.yunet(Path("any")).fingerprint != faces.haar().fingerprint
+    assert faces.yunet(Path("any")).columns == faces.haar().columns
+
+
+SHAPES = [(1, 1), (640, 1), (1, 640), (2, 640), (31, 640), (640, 32), (640, 33), (640, 64)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_cascade_survives_any_shape(shape: tuple[int, int]) -> None:
+    assert faces.haar().measure(np.full(shape, 200, np.uint8)) == (0.0, 0, 0.0)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_yunet_survives_any_shape(yunet_cached: Path, shape: tuple[int, int]) -> None:
+    measure_one = faces.yunet(yunet_cached).measure
+    for level in (0, 255):
+        assert measure_one(np.full((*shape, 3), level, np.uint8)) == (0.0, 0, 0.0)
+
+
+def test_yunet_gives_one_value_in_any_thread_and_order(
+    yunet_cached: Path, shared_data: Path
+) -> None:
+    feature = faces.yunet(yunet_cached)
+    paths = sorted((shared_data / "faces_photoprism").glob("*.jpg"))[:6]
+    alone = [measure(faces.yunet(yunet_cached), path) for path in paths]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda path: measure(feature, path), paths[::-1] * 3))
+    assert together == alone[::-1] * 3
