@@ -3,64 +3,19 @@
 from __future__ import annotations
 
 import csv
-import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tarfile
-import venv
 import zipfile
 from pathlib import Path
 
 import pytest
+from environments import OFFLINE, copy_checkout, fresh_environment, lend, output, pip_offline, run
 
-ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {"config", "utils", "features", "ranking", "evaluation", "training"}
-NOT_SOURCE = (".git", ".venv", ".*_cache", "__pycache__", "output", "results", "dist", "build")
 
 pytestmark = pytest.mark.slow
-
-
-def run(*command: str | Path, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a command that knows nothing of the checkout under test or of an active environment."""
-    unwanted = ("PYTHON", "VIRTUAL_ENV", "COV_")
-    env = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
-    return subprocess.run(
-        [str(part) for part in command],
-        cwd=cwd,
-        env=env | variables,
-        capture_output=True,
-        encoding="utf-8",
-        stdin=subprocess.DEVNULL,
-        timeout=300,
-    )
-
-
-def output(*command: str | Path, cwd: Path, **variables: str) -> str:
-    done = run(*command, cwd=cwd, **variables)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout.strip()
-
-
-def lend(environment: Path) -> None:
-    """Let `environment` import what this process can. The .pth files there, by which an editable
-    photorank would come along, are not read: only `site` reads those of its own folders."""
-    paths = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
-    (site,) = environment.glob("lib/python*/site-packages")
-    (site / "lent.pth").write_text("\n".join(sorted(paths)) + "\n", encoding="utf-8")
-
-
-def fresh_environment(folder: Path) -> Path:
-    """The interpreter of a new virtual environment."""
-    venv.create(folder, symlinks=True)
-    lend(folder)
-    return folder / "bin" / "python"
-
-
-def pip_offline(*arguments: str | Path, python: str | Path, cwd: Path) -> None:
-    offline = ("--no-deps", "--no-index", "--no-build-isolation")
-    output(python, "-m", "pip", *arguments, *offline, cwd=cwd)
 
 
 def names_in(wheel: Path) -> set[str]:
@@ -70,10 +25,7 @@ def names_in(wheel: Path) -> set[str]:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of this checkout, to build in and to change."""
-    copy = tmp_path_factory.mktemp("copy") / "Größere Fotos"
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*NOT_SOURCE))
-    return copy
+    return copy_checkout(tmp_path_factory.mktemp("copy") / "Größere Fotos")
 
 
 @pytest.fixture(scope="module")
@@ -200,11 +152,10 @@ def test_run_ranking_sh_installs_repairs_and_then_only_ranks(
 ) -> None:
     (tmp_path / "numpy.py").write_text("raise ImportError('found on PYTHONPATH')")
     foreign = {"PYTHONPATH": str(tmp_path), "VIRTUAL_ENV": str(tmp_path)}
-    offline = {"PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_NO_BUILD_ISOLATION": "0"}
 
     def ranking(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         command = ("bash", checkout / "run_ranking.sh", *arguments, "--aesthetic", "none")
-        return run(*command, cwd=tmp_path, **offline, **foreign)
+        return run(*command, cwd=tmp_path, **OFFLINE, **foreign)
 
     interrupted = ranking()  # there is no network, and its own environment has no hatchling
     assert interrupted.returncode == 1
@@ -246,10 +197,9 @@ def test_without_a_usable_python_one_line_says_so(
     pythons: dict[str, str], message: str, checkout: Path, tmp_path: Path
 ) -> None:
     copy = tmp_path / "copy"
-    ignored = shutil.ignore_patterns(*NOT_SOURCE)
-    shutil.copytree(checkout / "scripts", copy / "scripts", ignore=ignored)
-    for name in ("run_ranking.sh", "pyproject.toml"):
-        shutil.copy(checkout / name, copy)
+    (copy / "scripts").mkdir(parents=True)
+    for name in ("run_ranking.sh", "pyproject.toml", "scripts/setup_env.sh"):
+        shutil.copy(checkout / name, copy / name)
     path = only_these_commands(tmp_path / "bin", pythons)
     done = run("bash", copy / "run_ranking.sh", cwd=tmp_path, PATH=path)
     assert done.returncode == 1
