@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from . import __version__
@@ -145,9 +146,8 @@ def _measured(source: Any, settings: Settings) -> pd.DataFrame:
     rows: Iterable[Row] = measure(sources, features, workers)
     if not settings.quiet:
         rows = progress(rows, len(sources), "measuring")
-    names = ["path", *(c["name"] for c in columns), *FACTS, "error"]
-    table = pd.DataFrame(rows, columns=names).astype({"path": object, "error": object})
-    table.insert(0, "file", pd.Series(files, dtype=object))
+    named = [{"file": file} | row for file, row in zip(files, rows, strict=True)]
+    table = io.frame(named, ["file", "path", *(c["name"] for c in columns), *FACTS, "error"])
     table.attrs["photorank"] = record | {"columns": columns}
     return table
 
@@ -239,7 +239,9 @@ def _ranked(measured: pd.DataFrame, settings: Settings) -> tuple[pd.DataFrame, d
     columns = [c for c in columns if c["name"] in table]
     counts = {"ranked": len(good), "failed": len(table) - len(good)}
     record = {"found": len(table)} | counts | {"columns": columns, "notes": notes}
-    if len(good):
+    if good.empty:
+        table["final_score"] = np.nan
+    else:
         scale = _scale(settings, columns)
         fused = fuse(good, columns, weights, scale)
         notes += fused.notes

@@ -172,8 +172,6 @@ def test_declarations_say_what_is_wrong() -> None:
 
 
 def test_settings_are_part_of_a_columns_version() -> None:
-    one, two = (
-        Feature("f", "1", (Column("x"),), np.mean, settings=(("k", k),)) for k in (1, 2)
-    )
+    one, two = (Feature("f", "1", (Column("x"),), np.mean, settings=(("k", k),)) for k in (1, 2))
     assert declare([one])[0]["version"] == "1 k 1"
     assert declare([one])[0]["version"] != declare([two])[0]["version"]

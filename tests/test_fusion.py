@@ -30,7 +30,9 @@ def table(n: int = 101, seed: int = 0) -> pd.DataFrame:
 
 
 def test_robust_by_hand() -> None:
-    values = pd.DataFrame({"a": np.arange(101.0), "b": np.arange(101.0), "r": np.linspace(0, 1, 101)})
+    values = pd.DataFrame(
+        {"a": np.arange(101.0), "b": np.arange(101.0), "r": np.linspace(0, 1, 101)}
+    )
     fused = fuse(values, COLUMNS, {"a": 2, "b": 1, "r": 1})
     norm = np.clip((np.arange(101) - 2) / 96, 0, 1)
     np.testing.assert_allclose(fused.table["a_norm"], norm)

@@ -37,9 +37,7 @@ def oriented(photo: np.ndarray, orientation: int, path: Path) -> Path:
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_every_orientation_is_upright(
-    photo: np.ndarray, tmp_path: Path, orientation: int
-) -> None:
+def test_every_orientation_is_upright(photo: np.ndarray, tmp_path: Path, orientation: int) -> None:
     tall = photo[:, :300]
     opened = Photo.open(oriented(tall, orientation, tmp_path / "p.png"))
     assert (opened.width, opened.height) == (300, 512)
@@ -201,10 +199,14 @@ def _png_header(width: int, height: int) -> bytes:
 def test_too_large_by_the_header_is_refused_before_decoding(tmp_path: Path) -> None:
     path = tmp_path / "bomb.png"
     path.write_bytes(_png_header(100_000, 100_000))
-    with pytest.raises(PhotoError, match=r"too large: 10,000 MP by its header, the limit is 300 MP"):
+    with pytest.raises(
+        PhotoError, match=r"too large: 10,000 MP by its header, the limit is 300 MP"
+    ):
         Photo.open(path)
     path.write_bytes(_png_header(17_000, 17_000))
-    with pytest.raises(PhotoError, match=r"decoding 289 MP of PNG takes 1\.2 GB, the limit is 1 GB"):
+    with pytest.raises(
+        PhotoError, match=r"decoding 289 MP of PNG takes 1\.2 GB, the limit is 1 GB"
+    ):
         Photo.open(path)
 
 

@@ -9,7 +9,7 @@ import json
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -148,17 +148,23 @@ def write(path: str | os.PathLike[str], fill: Callable[[Path], Any]) -> None:
     """
     target = Path(path)
     partial = target.with_name(f".{os.getpid()}.{target.name}"[-200:])
-    try:
+    with _explained(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        fill(partial)
-        partial.replace(target)
+        try:
+            fill(partial)
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _explained(target: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise ValueError(
             f"cannot write {target}: {error.strerror or error}; make room or give another place"
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
@@ -171,8 +177,28 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     if target.exists() and not target.is_file():
         raise ValueError(f"cannot write {target}: it is not a regular file; give another place")
     probe = target.with_name(f".{os.getpid()}.probe")
-    write(probe, lambda partial: partial.touch())
-    probe.unlink(missing_ok=True)
+    with _explained(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+
+
+def frame(rows: Sequence[Mapping[str, Any]], columns: Iterable[str] | None = None) -> pd.DataFrame:
+    """A table of rows. Text stays Python text: pyarrow, which pandas uses for text where it is
+    installed, refuses file names that are not UTF-8.
+
+    Args:
+        columns: their order; None: as they first appear.
+    """
+    names = dict.fromkeys(name for row in rows for name in row) if columns is None else columns
+    return pd.DataFrame(
+        {
+            name: pd.Series(
+                [row.get(name) for row in rows], dtype=object if name in _TEXT else None
+            )
+            for name in names
+        }
+    )
 
 
 def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
@@ -232,7 +258,7 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
             low_memory=False,
             dtype=dict.fromkeys(_TEXT, object),
         ),
-        ".json": lambda p: pd.DataFrame(json.loads(p.read_text(encoding="utf-8"))),
+        ".json": lambda p: frame(json.loads(p.read_text(encoding="utf-8"))),
         ".parquet": pd.read_parquet,
     }
     source = Path(path).expanduser()

@@ -1,0 +1,213 @@
+"""The command as people run it: flags, exit codes, one line for every mistake, Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from photorank.cli import main
+
+ROOT = Path(__file__).resolve().parent.parent
+SCRIPT = ROOT / "scripts" / "run_ranking.py"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, photo: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two photos in tmp_path/photos; the current directory is tmp_path."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    Image.fromarray(photo).save(folder / "a.jpg")
+    Image.fromarray(photo // 4).save(folder / "b.png")
+    return folder
+
+
+def rank(*arguments: object) -> int:
+    """Run `photorank rank` in this process, without CLIP."""
+    return main(["rank", "--aesthetic", "none", *map(str, arguments)])
+
+
+def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+    """Run the script as a person does."""
+    command = [sys.executable, str(SCRIPT), "--aesthetic", "none", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload,no-any-return]
+
+
+def test_a_run_says_what_it_did_and_where_it_is(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert rank(folder) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("2 ranked, 0 failed")
+    assert re.search(r"1  0\.\d{3}  a\.jpg +\w+ \+0\.\d\d", out)
+    assert "wrote output/csvs/photos.csv" in out
+    table = pd.read_csv("output/csvs/photos.csv")
+    assert table["file"].tolist() == ["a.jpg", "b.png"]
+    assert json.loads(Path("output/csvs/photos.meta.json").read_text())["source"] == str(folder)
+
+
+def test_the_same_name_in_another_place_is_another_table(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "elsewhere" / "photos"
+    other.mkdir(parents=True)
+    (folder / "a.jpg").rename(other / "c.jpg")
+    assert rank("--input_dir", folder) == rank(folder) == rank(other) == 0
+    names = sorted(path.name for path in Path("output/csvs").glob("*.csv"))
+    assert len(names) == 2
+    assert names[1] == "photos.csv"
+    assert re.fullmatch(r"photos-[0-9a-f]{8}\.csv", names[0])
+    assert pd.read_csv("output/csvs/photos.csv")["file"].tolist() == ["b.png"]
+
+
+def test_strict_and_failures(folder: Path) -> None:
+    (folder / "broken.jpg").write_bytes((folder / "a.jpg").read_bytes()[:5000])
+    assert rank(folder) == 0
+    assert rank(folder, "--strict") == 1
+    failed = pd.read_csv("output/csvs/photos.failed.csv")
+    assert failed.columns.tolist() == ["file", "path", "error"]
+    assert failed["file"].tolist() == ["broken.jpg"]
+
+
+def test_flags_reach_the_ranking(folder: Path) -> None:
+    flags = ["--weights", "contrast=1", "--normalization", "minmax", "--workers", 0, "--quiet"]
+    flags += ["--output_csv", "mine.json", "--save_scale", "scale.json", "--exclude", "x*"]
+    assert rank(folder, *flags) == 0
+    rows = json.loads(Path("mine.json").read_text())
+    assert [row["final_score"] for row in rows] == [1, 0]
+    assert rank(folder, "--scale", "scale.json", "--weights", "contrast=1", "--limit", 1) == 0
+    table = pd.read_csv("output/csvs/photos.csv")
+    assert table["final_score"].tolist() == [1]
+
+
+@pytest.mark.parametrize("names", [["sharpness,phash"], ["sharpness", "phash"]])
+def test_features_by_name(folder: Path, names: list[str]) -> None:
+    assert rank(folder, "--features", *names) == 0
+    columns = set(pd.read_csv("output/csvs/photos.csv").columns)
+    assert {"sharpness", "phash"} <= columns
+    assert not {"exposure", "face_present"} & columns
+
+
+def test_a_table_is_ranked_without_its_photos(folder: Path) -> None:
+    Path("t.csv").write_text("name,blur,size\nx,3,1\ny,1,1\n")
+    assert rank("t.csv", "--lower_is_better", "blur", "--weights", "blur=1") == 0
+    assert pd.read_csv("output/csvs/t.csv")["file"].tolist() == ["y", "x"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "nowhere': No such file or directory; give a folder of photos"),
+        (["photos/a.jpg"], "Not a directory; give the folder that holds it"),
+        (["empty"], "no photos in empty; give a folder with"),
+        (["photos", "--weights", "sharp=1"], "'sharp' is no column; there is:"),
+        (["photos", "--weights", "sharpness=-1"], "wanted 0 or more, got -1.0"),
+        (["photos", "--weights", "sharpness=0"], "every weight is 0"),
+        (
+            ["photos", "--config", "bad.toml"],
+            "unknown key 'wrokers' in bad.toml; did you mean workers",
+        ),
+        (["photos", "--output_csv", "t.xlsx"], "a table is .csv, .json, .parquet by its suffix"),
+        (["photos", "--output_csv", "photos/a.jpg/t.csv"], "cannot write photos/a.jpg/t.csv"),
+        (["photos", "--scale", "bad.toml"], "the scale file bad.toml is not JSON"),
+        (
+            ["photos", "--features", "sharpnes"],
+            "unknown feature 'sharpnes'; did you mean sharpness?",
+        ),
+        (["photos", "--batch_size", "0"], "batch_size is a whole number from 1 up, got 0"),
+        (["broken"], "none of the 1 photos could be read (the first, x.jpg: truncated"),
+    ],
+)
+def test_wrong_use_is_one_line_and_exit_2(
+    folder: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("empty").mkdir()
+    Path("broken").mkdir()
+    Path("broken/x.jpg").write_bytes((folder / "a.jpg").read_bytes()[:3000] + bytes(3000))
+    Path("bad.toml").write_text("wrokers = 1")
+    assert rank(*arguments) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("photorank: ")
+    assert message in error
+
+
+def test_what_argparse_refuses_is_exit_2(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["rank"], ["rank", "x", "--device", "tpu"], ["rank", "x", "--nonsense"], []):
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        assert ended.value.code == 2
+    capsys.readouterr()
+
+
+def test_help_is_quick_and_loads_nothing_heavy() -> None:
+    program = (
+        "import sys; sys.argv = ['photorank', 'rank', '--help']\n"
+        "from photorank.cli import run\n"
+        "try: run()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'pandas', 'numpy', 'cv2', 'PIL'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(
+    folder: Path, tmp_path: Path
+) -> None:
+    def limit_files() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600))
+
+    done = run("photos", "--output_csv", "out/t.csv", cwd=tmp_path, preexec_fn=limit_files)
+    assert done.returncode == 2
+    assert "cannot write out/t.csv: File too large; make room or give another place" in done.stderr
+    assert os.listdir(tmp_path / "out") == []
+
+
+def test_ctrl_c_ends_cleanly(folder: Path, tmp_path: Path) -> None:
+    for index in range(400):
+        (folder / f"{index}.jpg").symlink_to(folder / "a.jpg")
+    command = [sys.executable, str(SCRIPT), str(folder), "--aesthetic", "none", "--verbose"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "output" / "csvs").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == "photorank: interrupted; nothing was written"
+    assert "Traceback" not in errors
+    assert os.listdir(tmp_path / "output" / "csvs") == []
+
+
+def test_a_closed_pipe_is_no_error(folder: Path, tmp_path: Path) -> None:
+    command = f"{sys.executable} {SCRIPT} photos --aesthetic none | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 0
+
+
+def test_spaces_other_scripts_and_a_read_only_folder(photo: np.ndarray, tmp_path: Path) -> None:
+    folder = tmp_path / "Fotos à vendre 写真"
+    folder.mkdir()
+    Image.fromarray(photo).save(folder / "été 1.jpg")
+    before: Sequence[str] = os.listdir(folder)
+    folder.chmod(0o555)
+    done = run(folder, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert os.listdir(folder) == before
+    assert (tmp_path / "output/csvs/Fotos à vendre 写真.csv").exists()

@@ -1,0 +1,178 @@
+"""Settings and files: what may be said, what is found, what is written."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from photorank.config.config import Settings, defaults
+from photorank.utils import io
+
+
+def test_defaults_are_complete_and_valid() -> None:
+    assert set(defaults()) == {setting.name for setting in fields(Settings)}
+    assert Settings.load({}).clip_model == "ViT-B-32"
+
+
+def test_flags_go_before_the_file_and_the_file_before_the_defaults(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('batch_size = 8\nworkers = 3\npositive_prompt = "nice"\n')
+    settings = Settings.load({"workers": 1, "limit": None}, file)
+    assert (settings.workers, settings.batch_size, settings.limit) == (1, 8, 0)
+    assert settings.positive_prompt == ("nice",)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"baatch_size": 1},
+            r"unknown key 'baatch_size' in the settings; did you mean batch_size\?",
+        ),
+        ({"device": "tpu"}, "device is one of auto, cpu, cuda, mps, got 'tpu'"),
+        ({"batch_size": 0}, "batch_size is a whole number from 1 up, got 0"),
+        ({"workers": "two"}, "workers is a whole number from -1 up, got 'two'"),
+    ],
+)
+def test_wrong_settings(given: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Settings.load(given)
+
+
+def test_wrong_configuration_files(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    with pytest.raises(ValueError, match="cannot read the configuration file"):
+        Settings.load({}, file)
+    file.write_text("sharp = = 1")
+    with pytest.raises(ValueError, match="is not TOML"):
+        Settings.load({}, file)
+    file.write_text("sharp = 1")
+    with pytest.raises(ValueError, match="unknown key 'sharp' in .*mine.toml"):
+        Settings.load({}, file)
+
+
+def _touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"x")
+
+
+def test_find_takes_regular_files_with_a_listed_suffix(tmp_path: Path) -> None:
+    _touch(tmp_path, "b.JPG", "a/c.jpg", "a/d.png", "x.txt", "noext", "._b.JPG", "e.mp4", "f.mp4")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "dangling.jpg").symlink_to("nowhere")
+    (tmp_path / "linked.jpg").symlink_to(tmp_path / "b.JPG")
+    (tmp_path / "loop").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "folder.jpg").mkdir()
+    found = io.find(tmp_path, {"jpg", "png"})
+    names = [os.path.relpath(path, tmp_path) for path in found.photos]
+    assert names == ["a/c.jpg", "a/d.png", "b.JPG", "linked.jpg"]
+    assert found.skipped == {
+        "txt": 1,
+        "(no suffix)": 1,
+        "._* (macOS metadata)": 1,
+        "mp4": 2,
+        "jpg (not a regular file)": 1,
+        "jpg (broken link)": 1,
+    }
+
+
+def test_a_raw_beside_its_jpeg_is_one_photo(tmp_path: Path) -> None:
+    _touch(tmp_path, "1.jpg", "1.NEF", "2.nef", "sub/1.cr2")
+    found = io.find(tmp_path, {"jpg"})
+    assert len(found.photos) == 1
+    assert found.raw_beside_jpeg == 1
+    assert found.skipped == {"nef": 1, "cr2": 1}
+
+
+def test_exclude_matches_names_and_paths(tmp_path: Path) -> None:
+    _touch(tmp_path, "a.jpg", "small_a.jpg", "thumbs/b.jpg", "deep/thumbs/c.jpg")
+    found = io.find(tmp_path, {"jpg"}, ["small_*", "thumbs/*"])
+    assert [os.path.relpath(p, tmp_path) for p in found.photos] == ["a.jpg", "deep/thumbs/c.jpg"]
+    assert not found.skipped
+
+
+def test_no_folder(tmp_path: Path) -> None:
+    _touch(tmp_path, "a.jpg")
+    with pytest.raises(ValueError, match="No such file or directory; give a folder of photos"):
+        io.find(tmp_path / "none", {"jpg"})
+    with pytest.raises(ValueError, match="Not a directory; give the folder that holds it"):
+        io.find(tmp_path / "a.jpg", {"jpg"})
+
+
+def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+    target = tmp_path / "t.txt"
+    target.write_text("before")
+
+    def half(part: Path) -> None:
+        part.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(
+        ValueError, match=r"cannot write .*t\.txt: No space left on device; make room"
+    ):
+        io.write(target, half)
+    assert target.read_text() == "before"
+    assert os.listdir(tmp_path) == ["t.txt"]
+
+
+def test_only_regular_files_are_written_over() -> None:
+    with pytest.raises(ValueError, match="/dev/full: it is not a regular file"):
+        io.check_writable("/dev/full")
+
+
+def awkward_table() -> pd.DataFrame:
+    names = [
+        "plain.jpg",
+        "line\nbreak.jpg",
+        os.fsdecode(b"caf\xe9.jpg"),
+        'quote",comma.jpg',
+        "=1.jpg",
+    ]
+    return pd.DataFrame(
+        {
+            "file": pd.Series(names, dtype=object),
+            "phash": pd.Series(
+                ["0000000000000000", "12e4567890123456", *["f" * 16] * 3], dtype=object
+            ),
+            "sharpness": [0.1, 1 / 3, 1e-12, np.nan, 12345.678],
+            "rank": pd.array([1, 2, 3, None, None], dtype="Int64"),
+        }
+    )
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json"])
+def test_names_that_are_not_utf8_or_hold_newlines_survive(tmp_path: Path, suffix: str) -> None:
+    table = awkward_table()
+    io.write_table(table, tmp_path / f"t{suffix}")
+    again = io.read_table(tmp_path / f"t{suffix}")
+    assert again["file"].tolist() == table["file"].tolist()
+    assert again["phash"].tolist() == table["phash"].tolist()
+    np.testing.assert_allclose(again["sharpness"].astype(float), table["sharpness"], rtol=1e-9)
+
+
+def test_parquet_round_trip(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="needs photorank[parquet]")
+    io.write_table(awkward_table(), tmp_path / "t.parquet")
+    again = io.read_table(tmp_path / "t.parquet")
+    assert again["file"].tolist()[:3] == ["plain.jpg", "line\nbreak.jpg", "caf\\xe9.jpg"]
+    assert again["phash"].tolist() == awkward_table()["phash"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "is not a readable"), (b"a,b\n", "has no rows"), (b'a\n"', "is not a readable")],
+)
+def test_bad_tables(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        io.read_table(tmp_path / "t.csv")
+    with pytest.raises(ValueError, match="cannot read the table"):
+        io.read_table(tmp_path / "none.csv")
+    with pytest.raises(ValueError, match="a table is .csv, .json, .parquet by its suffix"):
+        io.read_table(tmp_path / "t.xlsx")

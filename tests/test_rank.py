@@ -1,0 +1,177 @@
+"""`rank`: from a folder, pictures or a table to the ordered table, and back from files."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import photorank as pr
+
+FIRST = (
+    "rank,file,path,final_score,aesthetic,sharpness_norm,exposure_norm,contrast_norm,face_present,"
+    "sharpness,exposure,contrast,noise,colourfulness,laplacian_variance,brightness,clipped_shadows,"
+    "clipped_highlights,face_count,face_area,phash"
+).split(",")
+LAST = "width,height,bytes,taken_at,camera,missing,error".split(",")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, photo: np.ndarray) -> Path:
+    """A photo, the same blurred, dark and grey, and one that is damaged; an odd name among them."""
+    folder = tmp_path_factory.mktemp("my photos é")
+    image = Image.fromarray(photo)
+    image.save(folder / "good.jpg", quality=95)
+    (folder / "sub").mkdir()
+    image.resize((40, 40)).resize((512, 512)).save(folder / "sub" / "blurred.jpg")
+    Image.fromarray(photo // 8).save(os.fsencode(folder) + b"/dark\xe9.png")
+    Image.new("RGB", (300, 200), "grey").save(folder / "grey\nlines.png")
+    (folder / "broken.jpg").write_bytes((folder / "good.jpg").read_bytes()[:9000])
+    (folder / "notes.txt").write_text("not a photo")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ranked(folder: Path) -> pd.DataFrame:
+    return pr.rank(folder, aesthetic="none")
+
+
+def test_the_columns_the_readme_promises(ranked: pd.DataFrame) -> None:
+    columns = list(ranked.columns)
+    assert columns[: len(FIRST)] == FIRST
+    assert columns[-len(LAST) :] == LAST
+    declared = ranked.attrs["photorank"]["columns"]
+    for column in declared:
+        made = {f"{column['name']}_norm", f"{column['name']}_contribution"}
+        assert made <= set(columns) if column["better"] != "neither" else not made & set(columns)
+    assert ranked["aesthetic"].isna().all()
+
+
+def test_the_best_comes_first_and_contributions_add_up(ranked: pd.DataFrame) -> None:
+    assert ranked["file"].iloc[0] == "good.jpg"
+    assert ranked["file"].iloc[-1] == "broken.jpg"
+    good = ranked[ranked["error"].isna()]
+    assert good["rank"].tolist() == [1, 2, 3, 4]
+    assert good["final_score"].is_monotonic_decreasing
+    parts = good.filter(like="_contribution").sum(axis=1)
+    np.testing.assert_allclose(parts, good["final_score"], atol=1e-9)
+
+
+def test_found_is_ranked_and_failed(ranked: pd.DataFrame) -> None:
+    record = ranked.attrs["photorank"]
+    assert (record["found"], record["ranked"], record["failed"]) == (5, 4, 1)
+    assert record["skipped"] == {"txt": 1}
+    broken = ranked.iloc[-1]
+    assert "truncated" in broken["error"]
+    assert broken[["rank", "final_score", "sharpness", "phash"]].isna().all()
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json"])
+def test_saved_and_loaded_it_ranks_the_same(
+    ranked: pd.DataFrame, tmp_path: Path, suffix: str
+) -> None:
+    written = pr.save(ranked, tmp_path / f"t{suffix}")
+    assert [p.name for p in written] == [f"t{suffix}", "t.meta.json", "t.failed.csv"]
+    again = pr.load(tmp_path / f"t{suffix}")
+    assert again["file"].tolist() == ranked["file"].tolist()
+    assert json.loads((tmp_path / "t.meta.json").read_text())["failed"] == 1
+    reranked = pr.rank(again)
+    assert list(reranked.columns) == list(ranked.columns)
+    np.testing.assert_allclose(
+        reranked["final_score"].astype(float), ranked["final_score"], atol=1e-9
+    )
+
+
+def test_what_is_not_photoranks_is_never_written_over(ranked: pd.DataFrame, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.csv"
+    mine.write_text("my,own,table\n")
+    with pytest.raises(ValueError, match=r"mine\.csv exists and was not written by photorank"):
+        pr.save(ranked, mine)
+    assert mine.read_text() == "my,own,table\n"
+    pr.save(ranked, tmp_path / "ours.csv")
+    pr.save(ranked.head(2), tmp_path / "ours.csv")
+    assert not (tmp_path / "ours.failed.csv").exists()
+
+
+def test_pictures_in_hand_rank_like_their_files(folder: Path, photo: np.ndarray) -> None:
+    dark = photo // 8
+    table = pr.rank({"good": photo, "dark": Image.fromarray(dark)}, aesthetic="none")
+    assert table["file"].tolist() == ["good", "dark"]
+    same = pr.rank([os.fsencode(folder).decode("utf-8", "surrogateescape") + "/dark\udce9.png"])
+    assert same["sharpness"].iloc[0] == table["sharpness"].iloc[1]
+
+
+def test_one_photo_and_equal_photos(photo: np.ndarray) -> None:
+    one = pr.rank({"a": photo}, aesthetic="none")
+    assert one["rank"].tolist() == [1]
+    equal = pr.rank({name: photo for name in "cab"}, aesthetic="none")
+    assert equal["file"].tolist() == ["a", "b", "c"]
+    assert (equal["final_score"] == 0.5).all()
+    assert any("same for every photo" in note for note in equal.attrs["photorank"]["notes"])
+
+
+def test_weights_replace_the_set_and_no_pixels_are_read(ranked: pd.DataFrame) -> None:
+    gone = ranked.assign(path="/no/such/place/" + ranked["file"])
+    table = pr.rank(gone, weights={"contrast": 1})
+    np.testing.assert_array_equal(
+        table["final_score"].dropna().to_numpy(), table["contrast_norm"].dropna().to_numpy()
+    )
+    assert table.attrs["photorank"]["weights"] == {"contrast": 1.0}
+
+
+def test_a_weight_for_what_was_not_computed_drops_out(ranked: pd.DataFrame) -> None:
+    table = pr.rank(ranked, weights="aesthetic=.5,sharpness=.5")
+    assert table.attrs["photorank"]["weights"] == {"sharpness": 1.0}
+    assert any("aesthetic could not be computed" in n for n in table.attrs["photorank"]["notes"])
+
+
+def test_a_feature_of_ones_own(folder: Path) -> None:
+    def warmth(rgb: np.ndarray) -> float:
+        return float(rgb[..., 0].mean() - rgb[..., 2].mean())
+
+    mine = pr.Feature("warmth", "1", (pr.Column("warmth"),), warmth, size=512)
+    measured = pr.extract(folder, ["sharpness", mine], aesthetic="none")
+    table = pr.rank(measured, weights={"sharpness": 0.5, "warmth": 0.5})
+    assert {"warmth_norm", "warmth_contribution"} <= set(table.columns)
+    assert "exposure" not in table
+
+
+def test_a_foreign_table(tmp_path: Path) -> None:
+    foreign = pd.DataFrame({"image": ["x", "y"], "blur": [9.0, 1.0], "stars": [1, 2]})
+    table = pr.rank(foreign, lower_is_better=["blur"])
+    assert table["file"].tolist() == ["y", "x"]
+    assert table.attrs["photorank"]["weights"] == {"blur": 0.5, "stars": 0.5}
+    with pytest.raises(ValueError, match=r"no numeric column 'blurr'; did you mean blur\?"):
+        pr.rank(foreign, lower_is_better="blurr")
+    with pytest.raises(ValueError, match="no numeric column to rank by"):
+        pr.rank(foreign[["image"]])
+
+
+def test_a_scale_makes_scores_compare_across_folders(ranked: pd.DataFrame, tmp_path: Path) -> None:
+    scale = pr.fit_scale(ranked)
+    scale.save(tmp_path / "scale.json")
+    alone = pr.rank(ranked.iloc[[2]], scale=tmp_path / "scale.json")
+    among = pr.rank(ranked, scale=scale)
+    file = ranked["file"].iloc[2]
+    expected = among.loc[among["file"] == file, "final_score"].item()
+    assert alone["final_score"].item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_nothing_to_rank(tmp_path: Path) -> None:
+    (tmp_path / "a.nef").write_bytes(b"raw")
+    with pytest.raises(
+        ValueError, match=r"no photos in .*; other files there: 1 nef; give a folder"
+    ):
+        pr.rank(tmp_path)
+
+
+def test_unknown_names_come_with_near_ones(folder: Path) -> None:
+    with pytest.raises(ValueError, match=r"unknown feature 'sharpnes'; did you mean sharpness\?"):
+        pr.rank(folder, features="sharpnes")
+    with pytest.raises(ValueError, match=r"unknown key 'weight' .*did you mean weights\?"):
+        pr.rank(folder, weight={})
