@@ -33,3 +33,8 @@ def photo_file(photo: np.ndarray, tmp_path: Path) -> Path:
     path = tmp_path / "photo.jpg"
     Image.fromarray(photo).save(path, quality=95)
     return path
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Fast tests first: what is broken shows in seconds."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
