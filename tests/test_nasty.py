@@ -56,5 +56,8 @@ def test_331_nasty_files_among_good_ones(shared_data: Path, tmp_path: Path) -> N
     with (shared_data / "nasty" / "expected_pillow.csv").open() as table:
         readable = {r["file"]: r["pillow13_result"].startswith("OK") for r in csv.DictReader(table)}
     ours = {file.removeprefix("nasty/"): row["error"] is None for file, row in among.items()}
-    differ = [f for f, ok in readable.items() if f in ours and ours[f] != ok]
+    heif = (".heif", ".heic", ".hif")  # Pillow alone does not read them, the extra [heif] does
+    differ = [
+        f for f, ok in readable.items() if f in ours and ours[f] != ok and not f.endswith(heif)
+    ]
     assert differ == ["g_pillow/10ct_32bit_128.tiff"]  # floating point: there is no white in it
