@@ -12,10 +12,18 @@ import numpy as np
 from PIL import Image
 
 from .base import Column, Encoder, Head
-from .checkpoint import Checkpoint, CheckpointMissing, find_checkpoint
+from .checkpoint import (
+    DEFAULT_MODEL,
+    DEFAULT_PRETRAINED,
+    Checkpoint,
+    CheckpointMissing,
+    find_checkpoint,
+)
 
 __all__ = [
     "AESTHETIC",
+    "DEFAULT_MODEL",
+    "DEFAULT_PRETRAINED",
     "NEGATIVE",
     "POSITIVE",
     "Checkpoint",

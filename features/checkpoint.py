@@ -18,7 +18,11 @@ DEFAULT_PRETRAINED = "laion2b_s34b_b79k"
 # What open_clip says of the default, so that looking for it does not import torch, which takes 4 s.
 _DEFAULT_SOURCE = "laion/CLIP-ViT-B-32-laion2B-s34B-b79K/"
 _CONFIG = "open_clip_config.json"
-_WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+_WEIGHTS = (  # in the order in which open_clip itself prefers them
+    "open_clip_model.safetensors",
+    "open_clip_pytorch_model.safetensors",
+    "open_clip_pytorch_model.bin",
+)
 _SUFFIXES = (".safetensors", ".bin", ".pth", ".pt")
 _PREPROCESS_KEYS = {"size", "mode", "mean", "std", "interpolation", "resize_mode", "fill_color"}
 _LOCAL_WAYS = (

@@ -18,7 +18,7 @@ import pytest
 from clip_models import MODEL_CFG, PREPROCESS_CFG, make_folder, put_in_hub_cache
 from PIL import Image, ImageOps
 
-from photorank.features import aesthetic, checkpoint
+from photorank.features import checkpoint
 from photorank.features.aesthetic import (
     NEGATIVE,
     POSITIVE,
@@ -338,7 +338,3 @@ def test_offline_mode_is_honoured(hub_cache: Path) -> None:
         find_checkpoint(download=True)
     with pytest.raises(CheckpointMissing, match="not in the Hub's cache"):
         find_checkpoint()
-
-
-def test_public_names() -> None:
-    assert all(hasattr(aesthetic, name) for name in aesthetic.__all__)

@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from clip_models import put_in_hub_cache
@@ -129,9 +130,19 @@ def test_yunet_survives_any_shape(yunet_cached: Path, shape: tuple[int, int]) ->
 def test_yunet_gives_one_value_in_any_thread_and_order(
     yunet_cached: Path, shared_data: Path
 ) -> None:
-    feature = faces.yunet(yunet_cached)
-    paths = sorted((shared_data / "faces_photoprism").glob("*.jpg"))[:6]
-    alone = [measure(faces.yunet(yunet_cached), path) for path in paths]
-    with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(lambda path: measure(feature, path), paths[::-1] * 3))
-    assert together == alone[::-1] * 3
+    crowd = Photo.open(shared_data / "faces_dlib" / "bald_guys.jpg")
+    views = [crowd.view("rgb", size) for size in (640, 200, 480, 320)]
+    alone = [faces.yunet(yunet_cached).measure(view) for view in views]
+    with ThreadPoolExecutor(4) as pool:  # one detector for all threads crashes here
+        together = list(pool.map(faces.yunet(yunet_cached).measure, views[::-1] * 4))
+    assert together == alone[::-1] * 4
+
+
+def test_yunet_sees_the_colours_in_opencvs_order(yunet_cached: Path, shared_data: Path) -> None:
+    view = Photo.open(shared_data / "faces_dlib" / "bald_guys.jpg").view("rgb", 640)
+    bgr = cv2.cvtColor(view, cv2.COLOR_RGB2BGR)
+    detector = cv2.FaceDetectorYN.create(
+        str(yunet_cached), "", bgr.shape[1::-1], score_threshold=0.8
+    )
+    boxes = detector.detect(bgr)[1][:, :4]
+    assert faces.yunet(yunet_cached).measure(view) == faces.face_values(boxes, view.shape[:2])

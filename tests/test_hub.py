@@ -102,13 +102,30 @@ def test_what_is_not_cached_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert hub.cached("org/name", "model.bin") is None
 
 
-def test_a_hub_that_never_answers_is_noticed_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+@pytest.mark.parametrize("dribbling", [False, True])
+def test_a_hub_that_never_answers_is_noticed_in_time(
+    dribbling: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = threading.Event()
+
+    def answer_without_end() -> None:  # each byte starts the HTTP library's own timeout anew
+        with server.accept()[0] as connection:
+            connection.sendall(b"HTTP/1.1 200 OK\r\n")
+            while not done.wait(0.1):
+                connection.sendall(b"A: b\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        endpoint = f"http://127.0.0.1:{server.getsockname()[1]}"
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", endpoint)
+        thread = threading.Thread(target=answer_without_end)
+        if dribbling:
+            thread.start()
         start = time.monotonic()
-        said = hub.out_of_reach(seconds=0.3)
+        said = hub.out_of_reach(seconds=0.4)
         assert time.monotonic() - start < 2
+        done.set()
+        if dribbling:
+            thread.join()
     assert said is not None
     assert endpoint in said
 

@@ -33,6 +33,12 @@ def test_equals_the_value_pinned_by_imagehash(shared_data: Path) -> None:
     assert hash_of(shared_data / "reference" / "imagehash.png") == "ba8c84536bd3c366"
 
 
+def test_equals_imagehash_on_the_canonical_picture() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (300, 200, 3), dtype=np.uint8)
+    view = Photo.from_image(noise).view(PHASH.view, PHASH.size)
+    assert PHASH.measure(view) == str(imagehash.phash(Image.fromarray(noise)))
+
+
 @pytest.mark.parametrize("orientation", STORED)
 def test_one_hash_for_all_exif_orientations(
     photo: np.ndarray, tmp_path: Path, orientation: int
