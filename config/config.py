@@ -74,6 +74,14 @@ class Settings:
     scale: Any = _setting(  # noqa: RUF009  it is dataclasses.field
         "use a saved normalisation, so that scores compare across folders", metavar="FILE"
     )
+    dedup: str = _setting(
+        "near-duplicates: mark them, rank all but the best of each group after the others "
+        "(keep-best), or do not look for them",
+        choices=("mark", "keep-best", "off"),
+    )
+    dedup_distance: int = _setting(
+        "bits of 64 by which the hashes of near-duplicates may differ", least=0
+    )
     workers: int = _setting(
         "threads that decode and measure; 0: none besides the main one (default: one per core)",
         least=-1,

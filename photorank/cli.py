@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DONE, SOME_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+_WHAT_BECAME = {
+    "mark": "marked in the columns dup_*, the order is unchanged",
+    "keep-best": "ranked after all others",
+}
 _FIRST, _LAST = 10, 3
 
 
@@ -183,6 +187,10 @@ def _print_summary(table: pd.DataFrame, record: Mapping[str, Any], written: Sequ
         + (f", skipped: {skipped}" if skipped else "")
         + f" ({record['seconds']:.1f} s)"
     )
+    if record.get("near_duplicates"):
+        print(
+            f"{record['near_duplicates']} of them near-duplicates of a better one: {_WHAT_BECAME[record['settings']['dedup']]}"
+        )
     ranked = table[table["error"].isna()]
     if len(ranked):
         print(_best_and_worst(ranked, record["weights"]))

@@ -21,6 +21,7 @@ from .features.base import declare
 from .features.extract import FACTS, Row, Source, resolve
 from .features.extract import extract as measure
 from .features.image import photo_suffixes
+from .ranking.dedup import keep_best, mark_duplicates
 from .ranking.fusion import Scale, fuse
 from .ranking.order import order
 from .ranking.weights import check_weights, read_weights
@@ -251,7 +252,13 @@ def _ranked(measured: pd.DataFrame, settings: Settings) -> tuple[pd.DataFrame, d
             fused.scale.save(settings.save_scale)
     for note in notes:
         logger.info(note)
-    return arranged(order(table)), record
+    ordered = order(table)
+    if settings.dedup != "off" and ("phash" in ordered or settings.dedup == "keep-best"):
+        ordered = mark_duplicates(ordered, settings.dedup_distance)
+        record["near_duplicates"] = int((~ordered["dup_keeper"] & ordered["error"].isna()).sum())
+    if settings.dedup == "keep-best":
+        ordered = keep_best(ordered)
+    return arranged(ordered), record
 
 
 def _scale(settings: Settings, columns: list[dict[str, Any]]) -> Scale | str:

@@ -44,6 +44,7 @@ RAW_COLUMNS = [
     "face_area",
     "phash",
 ]
+DUPLICATE_COLUMNS = ["dup_group", "dup_keeper", "dup_distance"]
 
 
 def save(table: pd.DataFrame, path: str | os.PathLike[str]) -> list[Path]:
@@ -136,7 +137,8 @@ def measured_rows(table: pd.DataFrame) -> pd.DataFrame:
 def derived_columns(table: pd.DataFrame) -> list[str]:
     """The columns that an earlier ranking added."""
     made = [f"{name}_{part}" for name in table.columns for part in ("norm", "contribution")]
-    return [name for name in table.columns if name in (*made, "rank", "final_score", "missing")]
+    derived = {*made, *DUPLICATE_COLUMNS, "rank", "final_score", "missing"}
+    return [name for name in table.columns if name in derived]
 
 
 def with_names(table: pd.DataFrame) -> pd.DataFrame:
@@ -158,7 +160,7 @@ def arranged(table: pd.DataFrame) -> pd.DataFrame:
     """The columns in the order that the README promises; `aesthetic` is there even when empty."""
     if "aesthetic" not in table:
         table["aesthetic"] = np.nan
-    last = [*FACTS, "missing", "error"]
+    last = [*DUPLICATE_COLUMNS, *FACTS, "missing", "error"]
     norms = [n for n in table.columns if str(n).endswith(("_norm", "_contribution"))]
     wanted = [*FIRST_COLUMNS, *RAW_COLUMNS]
     others = [n for n in table.columns if n not in {*wanted, *norms, *last}]
