@@ -160,8 +160,8 @@ def _have(repo: str, names: Sequence[str], what: str, download: bool) -> Path:
         except hub.HubError as error:
             why = str(error)
     raise CheckpointMissing(
-        f"the CLIP checkpoint {what} is missing: {why}; run `photorank download` where there is "
-        f"a network, or name one that you have: {_LOCAL_WAYS}"
+        f"the CLIP checkpoint {what} is missing ({why}): run `photorank download` where there is a "
+        "network, or name a checkpoint that you have (docs/models.md)"
     )
 
 

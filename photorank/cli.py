@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,11 +20,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DONE, SOME_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
-_WHAT_BECAME = {
-    "mark": "marked in the columns dup_*, the order is unchanged",
-    "keep-best": "ranked after all others",
-}
-_FIRST, _LAST = 10, 3
 
 
 def run() -> None:
@@ -59,23 +54,89 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"photorank {__version__}")
     commands = parser.add_subparsers(title="commands", required=True)
-    ranking = commands.add_parser(
+    _add_rank(commands)
+    _add_evaluate(commands)
+    _add_show(commands)
+    _add_download(commands)
+    return parser
+
+
+def _add_rank(commands: Any) -> None:
+    parser = commands.add_parser(
         "rank",
         help="rank a folder of photos, or a table of measurements",
         description="Rank the photos of a folder and all folders below it, best first, into a table.",
         argument_default=argparse.SUPPRESS,
     )
-    _add_input(ranking)
-    _add_settings(ranking)
-    ranking.set_defaults(command=_rank)
-    downloading = commands.add_parser(
+    _add_input(parser)
+    _add_settings(parser)
+    _add_copying(parser)
+    parser.add_argument(
+        "--evaluate", action="store_true", default=False, help="then do what `evaluate` does"
+    )
+    parser.set_defaults(command=_rank)
+
+
+def _add_evaluate(commands: Any) -> None:
+    parser = commands.add_parser(
+        "evaluate",
+        help="figures and pictures of a ranking",
+        description="Print figures of a ranked table that need no ratings; write histograms to "
+        "results/ and montages of the best and the worst photos to output/topk_images/.",
+    )
+    _add_table(parser)
+    parser.add_argument(
+        "--top_k", type=int, default=20, metavar="N", help="photos per montage (default: 20)"
+    )
+    parser.set_defaults(command=_evaluate)
+
+
+def _add_show(commands: Any) -> None:
+    parser = commands.add_parser(
+        "show",
+        help="a page to look at a ranking, and copies of the best",
+        description="Write a ranked table as one HTML page with thumbnails, scores and reasons.",
+    )
+    _add_table(parser)
+    parser.add_argument(
+        "--html", metavar="FILE", help="where to write the page (default: results/<table>.html)"
+    )
+    _add_copying(parser)
+    parser.set_defaults(command=_show)
+
+
+def _add_download(commands: Any) -> None:
+    parser = commands.add_parser(
         "download",
         help="fetch all models, for use without a network",
         argument_default=argparse.SUPPRESS,
     )
-    _add_settings(downloading, only=("clip_model", "clip_pretrained", "clip_preprocess"))
-    downloading.set_defaults(command=_download)
-    return parser
+    _add_settings(parser, only=("clip_model", "clip_pretrained", "clip_preprocess"))
+    parser.set_defaults(command=_download)
+
+
+def _add_table(parser: argparse.ArgumentParser) -> None:
+    given = parser.add_mutually_exclusive_group()
+    text = "a ranked table (default: the newest in output/csvs)"
+    given.add_argument("table", nargs="?", metavar="FILE", help=text)
+    given.add_argument("--input_csv", dest="table", metavar="FILE", help="the same as FILE")
+
+
+def _add_copying(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("copies of the best photos")
+    group.add_argument(
+        "--copy_top", type=int, default=0, metavar="N", help="copy the first N photos; needs --to"
+    )
+    group.add_argument(
+        "--to", default="", metavar="DIR", help="where to; nothing there is ever overwritten"
+    )
+    switches = {
+        "--link": "make symbolic links instead of copies",
+        "--keepers_only": "count and copy only the best of each group of near-duplicates",
+        "--dry_run": "only say what would be copied",
+    }
+    for flag, text in switches.items():
+        group.add_argument(flag, action="store_true", default=False, help=text)
 
 
 def _add_input(parser: argparse.ArgumentParser) -> None:
@@ -121,10 +182,22 @@ def _help(text: str, default: Any) -> str:
     return text + f" (default: {default})" * plain
 
 
-def _rank(input: str, config: str | None = None, **flags: Any) -> int:
+def _rank(
+    input: str,
+    config: str | None = None,
+    evaluate: bool = False,
+    copy_top: int = 0,
+    to: str = "",
+    link: bool = False,
+    keepers_only: bool = False,
+    dry_run: bool = False,
+    **flags: Any,
+) -> int:
     settings = Settings.load(flags, config)
+    _check_copying(copy_top, to)
     _log_at_level(settings)
     from . import pipeline, tables
+    from .summary import print_summary
     from .utils.io import TABLE_SUFFIXES
 
     source: Any = input
@@ -138,14 +211,89 @@ def _rank(input: str, config: str | None = None, **flags: Any) -> int:
     written = tables.save(table, output)
     record = table.attrs["photorank"]
     if not settings.quiet:
-        _print_summary(table, record, written)
+        print_summary(table, record, written)
     if not record["ranked"]:
         first = table.iloc[0]
         raise ValueError(
             f"none of the {len(table)} photos could be read (the first, {first['file']}: "
             f"{first['error']}); the reasons are in {written[-1]}"
         )
+    if evaluate:
+        _evaluate(str(output))
+    _copy(table, copy_top, to, link, keepers_only, dry_run)
     return SOME_FAILED if settings.strict and record["failed"] else DONE
+
+
+def _evaluate(table: str | None, top_k: int = 20) -> int:
+    import json
+
+    from .evaluating import draw, evaluate
+    from .evaluation.proxy_metrics import as_text
+    from .tables import load
+
+    path = Path(table or _newest_table())
+    ranked = load(path)
+    metrics = evaluate(ranked)
+    print(f"Proxy metrics: {json.dumps(metrics)}")
+    print(as_text(metrics))
+    for picture in draw(ranked, path.stem, top_k):
+        print(f"look at {picture}")
+    return DONE
+
+
+def _show(
+    table: str | None,
+    html: str | None,
+    copy_top: int,
+    to: str,
+    link: bool,
+    keepers_only: bool,
+    dry_run: bool,
+) -> int:
+    _check_copying(copy_top, to)
+    from .looking import show
+    from .tables import load
+
+    path = Path(table or _newest_table())
+    ranked = load(path)
+    page = Path(html) if html else Path("results", f"{path.stem}.html")
+    show(ranked, page)
+    print(f"look at {page}")
+    _copy(ranked, copy_top, to, link, keepers_only, dry_run)
+    return DONE
+
+
+def _check_copying(copy_top: int, to: str) -> None:
+    if copy_top < 0:
+        raise ValueError(f"copy_top is a whole number from 0 up, got {copy_top}")
+    if bool(copy_top) != bool(to):
+        raise ValueError("--copy_top N and --to DIR go together: give both")
+
+
+def _copy(
+    table: pd.DataFrame, copy_top: int, to: str, link: bool, keepers_only: bool, dry_run: bool
+) -> None:
+    if not copy_top:
+        return
+    from .looking import copy, keepers
+    from .tables import measured_rows
+
+    chosen = measured_rows(table)
+    chosen = (keepers(chosen) if keepers_only else chosen).head(copy_top)
+    places = copy(chosen, to, link, dry_run)
+    done = "would be" if dry_run else "are"
+    print(f"{len(places)} photos {done} in {Path(to).expanduser().absolute()}")
+
+
+def _newest_table() -> Path:
+    """The newest table of photorank's in output/csvs."""
+    folder = Path("output", "csvs")
+    records = sorted(folder.glob("*.meta.json"), key=lambda path: path.stat().st_mtime)
+    for record in reversed(records):
+        table = record.with_name(record.name.replace(".meta.json", ".csv"))
+        if table.exists():
+            return table
+    raise ValueError(f"no table in {folder}: give one, or rank a folder first")
 
 
 def _download(config: str | None = None, **flags: Any) -> int:
@@ -178,57 +326,3 @@ def _default_output(input: str) -> Path:
         same = not csv.exists()
     digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:8]
     return csv if same else csv.with_name(f"{name}-{digest}.csv")
-
-
-def _print_summary(table: pd.DataFrame, record: Mapping[str, Any], written: Sequence[Path]) -> None:
-    skipped = ", ".join(f"{n} {suffix}" for suffix, n in record.get("skipped", {}).items())
-    print(
-        f"{record['ranked']} ranked, {record['failed']} failed"
-        + (f", skipped: {skipped}" if skipped else "")
-        + f" ({record['seconds']:.1f} s)"
-    )
-    if record.get("near_duplicates"):
-        print(
-            f"{record['near_duplicates']} of them near-duplicates of a better one: {_WHAT_BECAME[record['settings']['dedup']]}"
-        )
-    ranked = table[table["error"].isna()]
-    if len(ranked):
-        print(_best_and_worst(ranked, record["weights"]))
-    for path in written:
-        print(f"wrote {path}")
-
-
-def _best_and_worst(ranked: pd.DataFrame, weights: Mapping[str, float]) -> str:
-    """A line per photo for the first ten and the last three: rank, score, file, what made the score."""
-    shown = (
-        ranked
-        if len(ranked) <= _FIRST + _LAST
-        else ranked.iloc[[*range(_FIRST), *range(-_LAST, 0)]]
-    )
-    parts = ranked[[f"{name}_contribution" for name in weights]]
-    lines = [
-        f"{row['rank']:>5}  {row['final_score']:.3f}  {_printable(row['file']):<40}  {reasons}"
-        for (_, row), reasons in zip(
-            shown.iterrows(), _reasons(parts.loc[shown.index], parts.mean()), strict=True
-        )
-    ]
-    if len(shown) < len(ranked):
-        lines.insert(_FIRST, f"{'...':>5}")
-    return "\n".join([f" rank  score  {'file':<40}  against the folder's mean", *lines])
-
-
-def _reasons(parts: pd.DataFrame, mean: pd.Series[float]) -> list[str]:
-    """What lifts or lowers each score most: up to three columns, by how much."""
-    above = parts - mean
-    reasons = []
-    for _, row in above.iterrows():
-        most = row[row.abs() >= 0.005].sort_values(key=abs, ascending=False).head(3)
-        names = (str(name).removesuffix("_contribution") for name in most.index)
-        reasons.append(", ".join(f"{n} {v:+.2f}" for n, v in zip(names, most, strict=True)))
-    return reasons
-
-
-def _printable(name: str, width: int = 40) -> str:
-    """A file name for one line of a terminal: nothing that moves the cursor, the middle left out."""
-    name = "".join(c if c.isprintable() else "?" for c in name)
-    return name if len(name) <= width else f"{name[: width // 2 - 1]}…{name[-width // 2 :]}"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -143,6 +143,7 @@ def _measured(source: Any, settings: Settings) -> pd.DataFrame:
         raise ValueError(_nothing_found(source, record))
     features = resolve([*_features(settings), *_clip_head(settings)])
     columns = declare(features)
+    _check_before(settings, columns)
     workers = None if settings.workers == -1 else settings.workers
     rows: Iterable[Row] = measure(sources, features, workers)
     if not settings.quiet:
@@ -151,6 +152,16 @@ def _measured(source: Any, settings: Settings) -> pd.DataFrame:
     table = io.frame(named, ["file", "path", *(c["name"] for c in columns), *FACTS, "error"])
     table.attrs["photorank"] = record | {"columns": columns}
     return table
+
+
+def _check_before(settings: Settings, columns: list[dict[str, Any]]) -> None:
+    """Find mistakes in weights, scales and places to write before the work, not after it."""
+    empty = pd.DataFrame()
+    empty.attrs["photorank"] = {"columns": columns}
+    _given_weights(settings, columns_of(empty))
+    _scale(settings, columns)
+    if settings.save_scale:
+        io.check_writable(settings.save_scale)
 
 
 def _sources(source: Any, settings: Settings) -> tuple[list[Source], list[str], dict[str, Any]]:
@@ -272,11 +283,12 @@ def _weights(
     table: pd.DataFrame, columns: list[dict[str, Any]], settings: Settings, notes: list[str]
 ) -> dict[str, float]:
     """The weights for this table: those given, or the default set for its columns."""
-    given = settings.weights
-    if not (isinstance(given, Mapping) and "with_clip" in given):
-        return check_weights(read_weights(given, columns), columns)
+    given = _given_weights(settings, columns)
+    if given is not None:
+        return given
     has_clip = "aesthetic" in table and table["aesthetic"].notna().any()
-    defaults = check_weights(given["with_clip" if has_clip else "without_clip"], columns)
+    sets = cast(Mapping[str, Any], settings.weights)
+    defaults = check_weights(sets["with_clip" if has_clip else "without_clip"], columns)
     weights = {name: weight for name, weight in defaults.items() if name in table}
     if weights:
         return weights
@@ -285,6 +297,13 @@ def _weights(
         raise ValueError("no numeric column to rank by: give a table of measurements")
     notes.append(f"none of photorank's own columns: {', '.join(ranked)} weigh the same")
     return dict.fromkeys(ranked, 1.0)
+
+
+def _given_weights(settings: Settings, columns: list[dict[str, Any]]) -> dict[str, float] | None:
+    """The user's own weights; None where the default sets stand."""
+    if isinstance(settings.weights, Mapping) and "with_clip" in settings.weights:
+        return None
+    return check_weights(read_weights(settings.weights, columns), columns)
 
 
 def _plain(settings: Settings) -> dict[str, Any]:

@@ -44,7 +44,7 @@ RAW_COLUMNS = [
     "face_area",
     "phash",
 ]
-DUPLICATE_COLUMNS = ["dup_group", "dup_keeper", "dup_distance"]
+DUPLICATE_COLUMNS = ["dup_group", "dup_keeper", "dup_distance", "dup_size"]
 
 
 def save(table: pd.DataFrame, path: str | os.PathLike[str]) -> list[Path]:
@@ -85,6 +85,15 @@ def load(path: str | os.PathLike[str]) -> pd.DataFrame:
         except ValueError as error:
             raise ValueError(f"{record} is damaged ({error}): rank the photos again") from error
     return table
+
+
+def as_table(source: Any) -> pd.DataFrame:
+    """A DataFrame as it is, anything else as the path of a saved table.
+
+    Raises:
+        ValueError: unreadable, malformed or empty.
+    """
+    return source if isinstance(source, pd.DataFrame) else load(source)
 
 
 def check_output(path: Path) -> None:

@@ -34,8 +34,9 @@ def mark_duplicates(table: pd.DataFrame, distance: int = DEFAULT_DISTANCE) -> pd
         distance: bits, 0 to 64. 0 takes equal hashes only; beyond about 12 different photos meet.
 
     Returns:
-        A copy with `dup_group` (from 1, in the order of the keepers), `dup_keeper`, and
-        `dup_distance` (bits between the photo and its keeper, 0 for a keeper).
+        A copy with `dup_group` (from 1, in the order of the keepers), `dup_keeper`,
+        `dup_distance` (bits between the photo and its keeper, 0 for a keeper), and `dup_size`
+        (photos in the group, the keeper among them).
 
     Raises:
         ValueError: a distance outside 0 to 64, no column `phash`, or a malformed hash.
@@ -63,9 +64,11 @@ def mark_duplicates(table: pd.DataFrame, distance: int = DEFAULT_DISTANCE) -> pd
 
     ranked = _ranked(table)
     marked = table.copy()
-    marked["dup_group"] = _filled(pd.factorize(keeper[ranked])[0] + 1, ranked)
+    group = pd.factorize(keeper[ranked])[0]
+    marked["dup_group"] = _filled(group + 1, ranked)
     marked["dup_keeper"] = (keeper == np.arange(len(table))) & ranked
     marked["dup_distance"] = _filled(bits[ranked], ranked)
+    marked["dup_size"] = _filled(np.bincount(group)[group], ranked)
     return marked
 
 

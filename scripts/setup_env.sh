@@ -8,7 +8,7 @@ unset PYTHONPATH PYTHONHOME # other people's packages must not be found before t
 
 die() {
     printf '%s: %s\n' "${0##*/}" "$1" >&2
-    exit 1
+    exit 2
 }
 
 # The first Python >= 3.11 that runs (a pyenv shim may be there and not run) and can make a venv.

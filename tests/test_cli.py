@@ -51,7 +51,7 @@ def test_a_run_says_what_it_did_and_where_it_is(
 ) -> None:
     assert rank(folder) == 0
     out = capsys.readouterr().out
-    assert out.startswith("2 ranked, 0 failed")
+    assert out.startswith("2 photos ranked, 0 failed")
     assert re.search(r"1  0\.\d{3}  a\.jpg +\w+ \+0\.\d\d", out)
     assert "wrote output/csvs/photos.csv" in out
     table = pd.read_csv("output/csvs/photos.csv")

@@ -1,0 +1,231 @@
+"""Look at a ranking: a montage, why a photo scored as it did, copies of the best."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .config.config import near
+from .evaluation import visualization
+from .evaluation.visualization import Caption
+from .features.image import Photo, PhotoError
+from .tables import columns_of, measured_rows
+from .utils import io
+from .utils.logging import logger
+
+
+def montage(table: pd.DataFrame, path: str | os.PathLike[str], title: str = "") -> Path:
+    """Write the photos of `table`, in its order, as one picture with rank, score and file name.
+
+    Args:
+        table: ranked photos; failed ones are left out, a photo that has gone since is a grey tile.
+        path: .png or .jpg.
+        title: one line above the photos.
+
+    Raises:
+        ValueError: no photos, another suffix, or a place that cannot be written.
+    """
+    target = Path(path).expanduser()
+    if target.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise ValueError(f"a montage is a .png or .jpg by its suffix, got {str(path)!r}")
+    photos = measured_rows(table)
+    captions = [
+        Caption(str(row["file"]), _number(row, "rank"), row["final_score"], copies)
+        for (_, row), copies in zip(photos.iterrows(), _group_sizes(photos), strict=True)
+    ]
+    pictures = _pictures(photos)
+    io.write(target, lambda part: visualization.montage(pictures, captions, part, title))
+    return target
+
+
+def keepers(table: pd.DataFrame) -> pd.DataFrame:
+    """The best photo of each near-duplicate group, in the table's order; all where none are marked."""
+    return table[table["dup_keeper"].astype(bool)] if "dup_keeper" in table else table
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Where a photo's score comes from; prints as words, `numbers` holds the same as a table."""
+
+    text: str
+    numbers: pd.DataFrame
+
+    def __str__(self) -> str:
+        return f"{self.text}\n{self.numbers.to_string(float_format=lambda v: f'{v:.3g}')}"
+
+    __repr__ = __str__
+
+
+def explain(table: pd.DataFrame, file: str) -> Explanation:
+    """Where the score of `file` comes from: each weighted column against the rest of the folder.
+
+    Returns:
+        `numbers` has one row per weighted column: value, `better_than` (share of the photos whose
+        value is worse, 0 to 1), norm, weight, contribution, and `against_mean` (contribution minus
+        the folder's mean contribution), largest effect first.
+
+    Raises:
+        ValueError: not a ranked table, no such file, several of the name, or one that failed.
+    """
+    row = _row(table, file)
+    ranked = measured_rows(table)
+    numbers = pd.DataFrame(
+        [_effect(ranked, row, column) for column in _weighted(ranked)],
+        columns=[
+            "column",
+            "value",
+            "better_than",
+            "norm",
+            "weight",
+            "contribution",
+            "against_mean",
+        ],
+    ).set_index("column")
+    numbers = numbers.sort_values("against_mean", key=abs, ascending=False)
+    place = f"{row['file']} is number {row['rank']} of {len(ranked)} with {row['final_score']:.3f}"
+    gains = _in_words(numbers[numbers["against_mean"] > 0.005])
+    losses = _in_words(numbers[numbers["against_mean"] < -0.005])
+    sentences = [
+        f"{place}; the mean is {ranked['final_score'].mean():.3f}.",
+        f"It gains by {gains}." if gains else "No column lifts it above the mean.",
+        f"It loses by {losses}." if losses else "No column lowers it below the mean.",
+    ]
+    return Explanation(" ".join(sentences), numbers)
+
+
+def copy(
+    table: pd.DataFrame, to: str | os.PathLike[str], link: bool = False, dry_run: bool = False
+) -> list[Path]:
+    """Copy the photos of `table` into a folder, under their path in the ranked folder.
+
+    Nothing is overwritten: a photo that is there already (same size and time) is left as it is, and
+    if anything else stands in the way, nothing is copied at all.
+
+    Args:
+        link: make symbolic links instead of copies.
+        dry_run: touch nothing, only say what would be written.
+
+    Returns:
+        Where the photos are now (or would be).
+
+    Raises:
+        ValueError: another file in the way, a path that leads out of the folder, or not one photo
+            that is still where it was ranked.
+    """
+    folder = Path(to).expanduser().absolute()
+    plan = _copies(measured_rows(table), folder)
+    blocked = [target for source, target in plan if _in_the_way(source, target, link)]
+    if blocked:
+        raise ValueError(
+            f"{len(blocked)} of {len(plan)} files exist in {folder} and differ (first: "
+            f"{blocked[0].name}): nothing was copied; give another folder"
+        )
+    for source, target in plan:
+        if not dry_run and not target.is_symlink() and not target.exists():
+            io.write(target, lambda part, of=source: _place(of, part, link))  # type: ignore[misc]
+    return [target for _, target in plan]
+
+
+def _place(source: Path, part: Path, link: bool) -> None:
+    if link:
+        part.symlink_to(source)
+    else:
+        shutil.copy2(source, part)
+
+
+def _copies(photos: pd.DataFrame, folder: Path) -> list[tuple[Path, Path]]:
+    """Pairs of a photo that is still there and the place that it goes to."""
+    pairs = [
+        (Path(path), folder / file)
+        for path, file in zip(photos["path"], photos["file"], strict=True)
+    ]
+    for _, target in pairs:
+        if not Path(os.path.normpath(target)).is_relative_to(folder):
+            raise ValueError(
+                f"{target} lies outside {folder}: this table's file names lead out of it"
+            )
+    gone = [source for source, _ in pairs if not source.is_file()]
+    if gone:
+        said = f"{len(gone)} of {len(pairs)} photos are no longer there (first: {gone[0]})"
+        if len(gone) == len(pairs):
+            raise ValueError(f"{said}: rank the folder again")
+        logger.warning("%s: they are not copied", said)
+    return [pair for pair in pairs if pair[0] not in set(gone)]
+
+
+def _in_the_way(source: Path, target: Path, link: bool) -> bool:
+    if target.is_symlink():
+        return not (link and target.readlink() == source)
+    if not target.exists():
+        return False
+    here, there = source.stat(), target.stat()
+    return link or (here.st_size, int(here.st_mtime)) != (there.st_size, int(there.st_mtime))
+
+
+def _row(table: pd.DataFrame, file: str) -> Mapping[str, Any]:
+    if "final_score" not in table:
+        raise ValueError("this table is not ranked: rank it first")
+    rows = table[(table["file"] == file) | (table["path"] == file)]
+    if rows.empty:
+        rows = table[[str(name).rsplit("/", 1)[-1] == file for name in table["file"]]]
+    if rows.empty:
+        raise ValueError(
+            f"no photo {file!r} in this table; {near(file, map(str, table['file'][:20]))}"
+        )
+    if len(rows) > 1:
+        raise ValueError(
+            f"{len(rows)} photos are called {file!r}: give one of {', '.join(rows['path'][:5])}"
+        )
+    row: dict[str, Any] = {str(name): value for name, value in rows.iloc[0].items()}
+    if not np.isfinite(row["final_score"]):
+        raise ValueError(f"{file} failed and has no score: {row['error']}")
+    return row
+
+
+def _weighted(table: pd.DataFrame) -> list[Mapping[str, Any]]:
+    parts = [c for c in columns_of(table) if f"{c['name']}_contribution" in table]
+    return [c for c in parts if table[f"{c['name']}_contribution"].ne(0).any()]
+
+
+def _effect(
+    ranked: pd.DataFrame, row: Mapping[str, Any], column: Mapping[str, Any]
+) -> tuple[Any, ...]:
+    name = column["name"]
+    norm, part = row[f"{name}_norm"], row[f"{name}_contribution"]
+    worse = (ranked[f"{name}_norm"] < norm).mean()
+    parts = ranked[f"{name}_contribution"]
+    weight, mean = parts.max() / ranked[f"{name}_norm"].max(), parts.mean()
+    return name, row[name], worse, norm, weight, part, part - mean
+
+
+def _in_words(numbers: pd.DataFrame) -> str:
+    return ", ".join(
+        f"{name} ({row['value']:.3g}, better than {row['better_than']:.0%}: {row['against_mean']:+.2f})"
+        for name, row in numbers.iterrows()
+    )
+
+
+def _pictures(photos: pd.DataFrame) -> Iterator[np.ndarray | None]:
+    for path in photos["path"]:
+        try:
+            yield Photo.open(path).view()
+        except PhotoError:
+            yield None
+
+
+def _group_sizes(photos: pd.DataFrame) -> list[int]:
+    """How many photos each one stands for: its whole group for a keeper, itself otherwise."""
+    if "dup_size" not in photos:
+        return [1] * len(photos)
+    return [int(size) for size in photos["dup_size"]]
+
+
+def _number(row: pd.Series[Any], name: str) -> int | None:
+    return None if pd.isna(row.get(name)) else int(row[name])
