@@ -56,8 +56,11 @@ def face_values(boxes: np.ndarray, shape: tuple[int, int]) -> tuple[float, int, 
 def yunet(path: Path) -> Feature:
     """Faces by the neural detector YuNet, whose model file is at `path`.
 
-    It finds faces from about 10 pixels of the 640-pixel view, also turned, masked and in profile.
-    What fools it: drawn and painted faces count as faces; those smaller than that are missed.
+    It counted the faces exactly on all 9 labelled photos of dlib's examples (43 faces) and found the
+    face on 200 of 200 crops that a face fills; on 238 macro photos without a face it saw one twice.
+    A photo without a face at 640 pixels is looked at once more at 320, since the network is trained
+    on faces of 10 to 300 pixels. What fools it: smaller faces and ones behind hair are missed; a
+    face on a screen counts.
 
     References:
         W. Wu, H. Peng, S. Yu: "YuNet: a tiny millisecond-level face detector", Machine Intelligence
@@ -91,7 +94,11 @@ def yunet(path: Path) -> Feature:
 
 
 def haar() -> Feature:
-    """Faces by the Haar cascade that OpenCV brings along: frontal, upright faces only.
+    """Faces by the Haar cascade that OpenCV brings along: upright frontal faces.
+
+    On the photos named at `yunet` it found 38 of 43 faces (exactly as many as labelled on 6 of 9), a
+    face on 99 of 200 crops and one on 1 of 238 macro photos. What fools it: masks, tilted
+    heads and faces that fill or leave the frame are missed.
 
     References:
         P. Viola, M. Jones: "Rapid object detection using a boosted cascade of simple features",
