@@ -22,6 +22,10 @@ _PUBLIC = {
     "load": ".pipeline",
     "fit_scale": ".pipeline",
     "download": ".pipeline",
+    "evaluate": ".evaluating",
+    "explain": ".looking",
+    "montage": ".looking",
+    "copy": ".looking",
     "Column": ".features.base",
     "Feature": ".features.base",
     "Encoder": ".features.base",
@@ -36,11 +40,15 @@ __all__ = ["__version__", *_PUBLIC]
 
 if TYPE_CHECKING:  # the same names once more, for editors and type checkers
     from .config.config import Settings as Settings
+    from .evaluating import evaluate as evaluate
     from .features import BUILTIN as BUILTIN
     from .features.base import Column as Column
     from .features.base import Encoder as Encoder
     from .features.base import Feature as Feature
     from .features.base import Head as Head
+    from .looking import copy as copy
+    from .looking import explain as explain
+    from .looking import montage as montage
     from .pipeline import download as download
     from .pipeline import extract as extract
     from .pipeline import fit_scale as fit_scale
