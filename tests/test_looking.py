@@ -1,0 +1,157 @@
+"""Looking at a ranking and taking the best away: words, pictures, copies; nothing is overwritten."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import photorank as pr
+from photorank.cli import main
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, photo: np.ndarray) -> Path:
+    """A photo, a brighter re-save of it, another subject, and one that is damaged."""
+    folder = tmp_path_factory.mktemp("shoot")
+    (folder / "sub").mkdir()
+    image = Image.fromarray(photo)
+    image.save(folder / "good.jpg", quality=95)
+    image.point(lambda v: min(255, v * 1.1)).resize((400, 400)).save(folder / "sub" / "good.jpg")
+    Image.fromarray(np.rot90(photo)).save(folder / "turned.png")
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ranked(folder: Path) -> pd.DataFrame:
+    return pr.rank(folder, aesthetic="none")
+
+
+def test_near_duplicates_are_marked_and_can_come_last(ranked: pd.DataFrame) -> None:
+    by_file = ranked.set_index("file")
+    assert by_file.loc["good.jpg", "dup_group"] == by_file.loc["sub/good.jpg", "dup_group"]
+    assert by_file["dup_keeper"].sum() == 2
+    assert by_file.loc[["good.jpg", "turned.png"], "dup_size"].tolist() == [2, 1]
+    assert ranked.attrs["photorank"]["near_duplicates"] == 1
+    kept = pr.rank(ranked, dedup="keep-best")
+    assert kept["dup_keeper"].tolist() == [True, True, False, False]
+    assert kept["rank"].tolist()[:3] == [1, 2, 3]
+    assert "dup_group" not in pr.rank(ranked, dedup="off")
+    with pytest.raises(ValueError, match="near-duplicates need the column 'phash'"):
+        pr.rank(ranked.drop(columns="phash"), dedup="keep-best")
+
+
+def test_explain_adds_up_to_the_score(ranked: pd.DataFrame) -> None:
+    for file in ("turned.png", "sub/good.jpg"):
+        explained = pr.explain(ranked, file)
+        score = ranked.set_index("file").loc[file, "final_score"]
+        numbers = explained.numbers
+        assert numbers["contribution"].sum() == pytest.approx(score, abs=1e-9)
+        np.testing.assert_allclose(numbers["weight"] * numbers["norm"], numbers["contribution"])
+        mean = ranked["final_score"].mean()
+        assert numbers["against_mean"].sum() == pytest.approx(score - mean, abs=1e-9)
+        assert file in str(explained)
+    first = pr.explain(ranked, ranked["file"].iloc[0])
+    assert "is number 1 of 3" in first.text
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("god.jpg", r"no photo 'god.jpg' in this table; did you mean good.jpg"),
+        ("broken.jpg", "broken.jpg failed and has no score: not a picture"),
+    ],
+)
+def test_explain_says_what_is_wrong(ranked: pd.DataFrame, file: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        pr.explain(ranked, file)
+    with pytest.raises(ValueError, match="not ranked: rank it first"):
+        pr.explain(ranked.drop(columns="final_score"), "good.jpg")
+
+
+def test_montage_and_its_errors(ranked: pd.DataFrame, tmp_path: Path) -> None:
+    moved = ranked.assign(path=ranked["path"].str.replace("turned", "gone"))
+    pr.montage(moved, tmp_path / "m.png", "Best")
+    with Image.open(tmp_path / "m.png") as picture:
+        assert picture.width > 600
+    with pytest.raises(ValueError, match=r"a montage is a \.png or \.jpg by its suffix"):
+        pr.montage(ranked, tmp_path / "m.txt")
+    with pytest.raises(ValueError, match="at least one photo"):
+        pr.montage(ranked.head(0), tmp_path / "m.png")
+
+
+def test_copies_keep_their_folders_and_never_overwrite(
+    ranked: pd.DataFrame, folder: Path, tmp_path: Path
+) -> None:
+    places = pr.copy(ranked, tmp_path / "best")
+    inside = sorted(str(place.relative_to(tmp_path / "best")) for place in places)
+    assert inside == ["good.jpg", "sub/good.jpg", "turned.png"]
+    for place in places:
+        assert place.read_bytes() == (folder / place.relative_to(tmp_path / "best")).read_bytes()
+    assert pr.copy(ranked, tmp_path / "best") == places
+    (tmp_path / "best" / "turned.png").write_text("mine")
+    (tmp_path / "best" / "good.jpg").unlink()
+    with pytest.raises(
+        ValueError, match=r"1 of 3 files exist .* \(first: turned\.png\): nothing was"
+    ):
+        pr.copy(ranked, tmp_path / "best")
+    assert (tmp_path / "best" / "turned.png").read_text() == "mine"
+    assert not (tmp_path / "best" / "good.jpg").exists()
+
+
+def test_links_dry_runs_and_photos_that_have_gone(
+    ranked: pd.DataFrame, folder: Path, tmp_path: Path
+) -> None:
+    planned = pr.copy(ranked.head(1), tmp_path / "dry", dry_run=True)
+    assert len(planned) == 1
+    assert not (tmp_path / "dry").exists()
+    (link,) = pr.copy(ranked.head(1), tmp_path / "links", link=True)
+    assert link.readlink() == folder / ranked["file"].iloc[0]
+    assert pr.copy(ranked.head(1), tmp_path / "links", link=True) == [link]
+    gone = ranked.assign(path="/no/such/" + ranked["file"])
+    with pytest.raises(
+        ValueError, match="3 of 3 photos are no longer there .* rank the folder again"
+    ):
+        pr.copy(gone, tmp_path / "none")
+    outside = ranked.assign(file="../" + ranked["file"])
+    with pytest.raises(ValueError, match="lies outside"):
+        pr.copy(outside, tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_the_commands(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["evaluate"]) == 2
+    assert "no table in output/csvs: give one, or rank a folder first" in capsys.readouterr().err
+    flags = ["--aesthetic", "none", "--evaluate", "--copy_top", "1", "--to", "best"]
+    assert main(["rank", str(folder), *flags]) == 0
+    out = capsys.readouterr().out
+    assert "1 of them near-duplicates of a better one" in out
+    metrics = json.loads(next(line for line in out.splitlines() if "Proxy" in line)[15:])
+    assert metrics["duplicate_fraction"] == pytest.approx(1 / 3, abs=1e-6)
+    name = folder.name
+    for picture in (
+        f"results/{name}.png",
+        *(f"output/topk_images/{name}/{end}.jpg" for end in ("top", "bottom")),
+    ):
+        assert f"look at {picture}" in out
+        assert Path(picture).stat().st_size > 5000
+    assert len([f for f in Path("best").rglob("*") if f.is_file()]) == 1
+    assert main(["evaluate", "--input_csv", f"output/csvs/{name}.csv", "--top_k", "1"]) == 0
+    assert main(["rank", str(folder), "--copy_top", "1"]) == 2
+    assert "--copy_top N and --to DIR go together" in capsys.readouterr().err
+
+
+def test_evaluate_on_a_table_that_is_not_ranked() -> None:
+    with pytest.raises(ValueError, match="needs a ranked table"):
+        pr.evaluate(pd.DataFrame({"a": [1]}))
