@@ -1,0 +1,307 @@
+"""Pictures of a ranking: histograms of its columns, and montages of its photos."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.ticker import MaxNLocator
+from PIL import Image, ImageDraw
+
+from .lettering import INK, MUTED, PAPER, fitted, with_font
+
+_GAP = 14
+_CAPTION_HEIGHT = 46
+_NARROWEST_TILE = 220
+_PER_ROW = 3
+_BARS = 24
+_FEW = 12  # so many different whole numbers get a bar each
+_SCORE_COLOUR, _FEATURE_COLOUR = "#2f5d8a", "#8a8f98"
+_BETTER = {"higher": "higher is better", "lower": "lower is better", "neither": "not ranked"}
+_NOT_MEASURED = {"rank", "width", "height", "bytes", "dup_group", "dup_distance", "scene"}
+
+
+def histograms(
+    table: pd.DataFrame,
+    path: str | os.PathLike[str],
+    columns: Iterable[Mapping[str, Any]] | None = None,
+    title: str = "",
+) -> None:
+    """Draw how the score and each measured column are distributed, as a PNG of 1200 px width.
+
+    Args:
+        table: ranked photos; rows with an `error` are left out.
+        path: where to write; the suffix gives the format (.png, .pdf, .svg).
+        columns: declarations `{name, better, unit, range, heavy_tailed}`, in the order to draw
+            them; None: every numeric column of the table, without direction and unit.
+        title: what the photos are, such as the folder's name.
+
+    Raises:
+        ValueError: no column `final_score`.
+    """
+    if "final_score" not in table:
+        raise ValueError(
+            "histograms need a ranked table with the column 'final_score'; "
+            f"this one has {', '.join(map(str, table.columns)) or 'no columns'}"
+        )
+    if "error" in table:
+        table = table[table["error"].isna() | (table["error"] == "")]
+    declared = _numeric_columns(table) if columns is None else list(columns)
+    drawn = [column for column in declared if _values(table, column["name"]).notna().any()]
+    rows = math.ceil(len(drawn) / _PER_ROW)
+    figure = Figure(figsize=(12, 3.4 + 2.35 * rows), dpi=100, layout="constrained", facecolor="w")
+    FigureCanvasAgg(figure)
+    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)  # type: ignore[union-attr, call-arg]
+    grid = figure.add_gridspec(rows + 1, _PER_ROW, height_ratios=[1.3] + [1] * rows)
+    score = {"name": "final_score", "range": (0, 1)}
+    _histogram(figure.add_subplot(grid[0, :]), table, score, _SCORE_COLOUR)
+    for i, column in enumerate(drawn):
+        axes = figure.add_subplot(grid[1 + i // _PER_ROW, i % _PER_ROW])
+        _histogram(axes, table, column, _FEATURE_COLOUR)
+    count = "1 photo" if len(table) == 1 else f"{len(table):,} photos"
+    text, font = with_font(f"{title}  {count}".strip())
+    figure.suptitle(text, fontproperties=FontProperties(fname=font, size=14), parse_math=False)
+    figure.savefig(path)
+
+
+def _numeric_columns(table: pd.DataFrame) -> list[dict[str, Any]]:
+    derived = ("_norm", "_contribution")
+    return [
+        {"name": name}
+        for name in table.select_dtypes("number")
+        if name not in _NOT_MEASURED | {"final_score"} and not str(name).endswith(derived)
+    ]
+
+
+def _values(table: pd.DataFrame, name: str) -> pd.Series[float]:
+    """A column's finite numbers as floats, NaN for the rest or where there is no such column."""
+    if name not in table:
+        return pd.Series(np.nan, index=table.index)
+    values = pd.to_numeric(table[name], errors="coerce").astype(float)
+    return values.where(np.isfinite(values))
+
+
+def _histogram(axes: Axes, table: pd.DataFrame, column: Mapping[str, Any], colour: str) -> None:
+    values = _values(table, column["name"]).dropna().to_numpy()
+    missing = len(table) - len(values)
+    notes = [_BETTER.get(str(column.get("better")), ""), f"{missing:,} missing" if missing else ""]
+    axes.set_title(
+        column["name"], loc="left", parse_math=False, fontsize=11, color=INK, weight="bold"
+    )
+    axes.set_title(", ".join(filter(None, notes)), loc="right", fontsize=9, color=MUTED)
+    axes.set_xlabel(column.get("unit") or "", fontsize=9, color=MUTED)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.grid(axis="y", color="#e6e6e6", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(labelsize=9, length=0, colors=MUTED)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
+    axes.margins(x=0.02)
+    if len(values) == 0:
+        axes.text(0.5, 0.5, "no values", ha="center", transform=axes.transAxes, color=MUTED)
+        return
+    heavy = bool(column.get("heavy_tailed")) and values.min() >= 0 and values.max() > 10
+    if heavy:
+        axes.set_xscale("symlog", linthresh=1)
+    edges = _edges(values, heavy, column.get("range"))
+    if _few_whole(values):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if len(edges) == 2:  # one bar, in the middle and narrow
+        axes.set_xlim(edges[0] * 5 - edges[1] * 4, edges[1] * 5 - edges[0] * 4)
+    axes.hist(values, bins=list(edges), color=colour, rwidth=0.9)
+    _mark_median(axes, values)
+
+
+def _mark_median(axes: Axes, values: np.ndarray) -> None:
+    """A dashed line, and its value in the headroom above the bars."""
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high * 1.15)
+    median = float(np.median(values))
+    axes.axvline(median, color=INK, linewidth=1, linestyle=(0, (3, 2)))
+    on_axes = (axes.transData + axes.transAxes.inverted()).transform((median, 0))[0]
+    axes.annotate(
+        f"median {median:.3g}" if np.ptp(values) else f"all are {median:.3g}",
+        (median, 1),
+        xycoords=("data", "axes fraction"),
+        xytext=(-4 if on_axes > 0.5 else 4, 0),
+        textcoords="offset points",
+        ha="right" if on_axes > 0.5 else "left",
+        va="top",
+        fontsize=9,
+        color=INK,
+    )
+
+
+def _edges(values: np.ndarray, heavy: bool, declared: Sequence[float] | None) -> np.ndarray:
+    """Bin edges: one bar per value for few whole numbers, else equal steps (of log1p if heavy)."""
+    low, high = float(values.min()), float(values.max())
+    if _few_whole(values):
+        return np.arange(low - 0.5, high + 1)
+    if declared is not None and declared[0] <= low and high <= declared[1]:
+        low, high = float(declared[0]), float(declared[1])
+    if high - low < 1e-9 * max(1.0, abs(high)):
+        half = abs(high) / 100
+        return np.array([low - half, high + half])
+    if heavy:
+        return np.expm1(np.linspace(np.log1p(low), np.log1p(high), _BARS + 1))
+    return np.linspace(low, high, _BARS + 1)
+
+
+def _few_whole(values: np.ndarray) -> bool:
+    return bool(np.all(values == np.round(values)) and np.ptp(values) < _FEW)
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What stands below a photo in a montage.
+
+    Attributes:
+        file: its name; shortened in the middle to the width of its tile.
+        rank: None leaves it out.
+        score: None leaves it out.
+        photos: how many near-duplicates the group has; above 1 they are shown with a
+            multiplication sign before them.
+    """
+
+    file: str
+    rank: int | None = None
+    score: float | None = None
+    photos: int = 1
+
+
+def montage(
+    images: Iterable[np.ndarray | None],
+    captions: Sequence[Caption],
+    path: str | os.PathLike[str],
+    title: str = "",
+    width: int = 1280,
+) -> None:
+    """Write photos side by side, in rows, each with its rank, score and name below it.
+
+    Args:
+        images: as many as captions, each (h, w, 3) or (h, w) uint8 of any size, upright; None for a
+            photo that cannot be opened any more. Taken one at a time, so a generator saves memory.
+        path: where to write; .png or .jpg.
+        title: one line above the photos.
+        width: pixels of the picture, which has as many columns as fit in at 220 px each; fewer
+            photos than columns make it narrower.
+
+    Raises:
+        ValueError: no photos, an array of another type, too narrow, or too high for a JPEG.
+    """
+    if not captions:
+        raise ValueError("a montage needs at least one photo, got none")
+    if width < 120:
+        raise ValueError(f"a montage is at least 120 pixels wide, got {width}")
+    grid = _Grid.of(len(captions), width, title)
+    if str(path).lower().endswith((".jpg", ".jpeg")) and grid.height > 65_000:
+        raise ValueError(
+            f"{len(captions):,} photos are {grid.height:,} px high, more than a JPEG can be: "
+            "take fewer or write a .png"
+        )
+    sheet = Image.new("RGB", (grid.width, grid.height), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    _write(draw, (_GAP, _GAP), title, 16, INK, grid.width - 2 * _GAP, bold=True)
+    for i, (image, caption) in enumerate(zip(images, captions, strict=True)):
+        left, top = grid.corner(i)
+        if image is None:
+            draw.rectangle((left, top, left + grid.tile, top + grid.photo), fill="#e4e4e2")
+            _write(draw, (left + 8, top + 8), "cannot be opened", 13, MUTED, grid.tile - 16)
+        else:
+            _place(sheet, draw, image, (left, top), grid)
+        _caption(draw, caption, (left, top), grid)
+    sheet.save(path, quality=90)
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """Where the tiles of a montage stand, all in pixels."""
+
+    columns: int
+    tile: int
+    photo: int
+    head: int
+    width: int
+    height: int
+
+    @classmethod
+    def of(cls, photos: int, width: int, title: str) -> _Grid:
+        fit = max(1, (width - _GAP) // (_NARROWEST_TILE + _GAP))
+        tile = (width - _GAP) // fit - _GAP
+        columns, photo = min(fit, photos), round(tile * 0.75)
+        head = 46 if title else _GAP
+        rows = -(-photos // columns)
+        height = head + rows * (photo + _CAPTION_HEIGHT + _GAP)
+        return cls(columns, tile, photo, head, _GAP + columns * (tile + _GAP), height)
+
+    def corner(self, i: int) -> tuple[int, int]:
+        """Left and top of tile i."""
+        row, column = divmod(i, self.columns)
+        top = self.head + row * (self.photo + _CAPTION_HEIGHT + _GAP)
+        return _GAP + column * (self.tile + _GAP), top
+
+
+def _place(
+    sheet: Image.Image,
+    draw: ImageDraw.ImageDraw,
+    image: np.ndarray,
+    corner: tuple[int, int],
+    grid: _Grid,
+) -> None:
+    """The photo whole, in the middle of its tile's frame."""
+    if image.dtype != np.uint8 or image.size == 0 or image.ndim not in (2, 3):
+        raise ValueError(
+            f"a montage takes uint8 arrays (h, w, 3) or (h, w), got {image.dtype} {image.shape}"
+        )
+    photo = Image.fromarray(image).convert("RGB")
+    scale = min(grid.tile / photo.width, grid.photo / photo.height)
+    size = (max(2, round(photo.width * scale)), max(2, round(photo.height * scale)))
+    photo = photo.resize(size, Image.Resampling.LANCZOS, reducing_gap=3)
+    left, top = corner[0] + (grid.tile - size[0]) // 2, corner[1] + (grid.photo - size[1]) // 2
+    frame = (corner[0], corner[1], corner[0] + grid.tile - 1, corner[1] + grid.photo - 1)
+    draw.rectangle(frame, fill="#ececea")
+    sheet.paste(photo, (left, top))
+
+
+def _caption(
+    draw: ImageDraw.ImageDraw, caption: Caption, corner: tuple[int, int], grid: _Grid
+) -> None:
+    left, top = corner[0], corner[1] + grid.photo + 6
+    rank = "" if caption.rank is None else f"{caption.rank}"
+    _write(draw, (left, top), rank, 15, MUTED, grid.tile, bold=True)
+    if caption.score is not None and math.isfinite(caption.score):
+        score = f"{caption.score:.3f}"
+        _write(draw, (left + grid.tile, top), score, 15, INK, grid.tile, bold=True, anchor="ra")
+    _write(draw, (left, top + 20), caption.file, 13, INK, grid.tile)
+    if caption.photos > 1:
+        _badge(draw, f"\N{MULTIPLICATION SIGN}{caption.photos}", (corner[0] + grid.tile, corner[1]))
+
+
+def _badge(draw: ImageDraw.ImageDraw, text: str, top_right: tuple[int, int]) -> None:
+    text, font = fitted(text, 14, 200, bold=True)
+    right, top = top_right[0] - 7, top_right[1] + 7
+    left = right - font.getlength(text) - 14
+    draw.rounded_rectangle((left, top, right, top + 24), 12, fill=INK, outline="#ffffff")
+    draw.text(((left + right) / 2, top + 12), text, "#ffffff", font, anchor="mm")
+
+
+def _write(
+    draw: ImageDraw.ImageDraw,
+    at: tuple[float, float],
+    text: str,
+    size: int,
+    colour: str,
+    width: float,
+    bold: bool = False,
+    anchor: str = "la",
+) -> None:
+    text, font = fitted(text, size, width, bold)
+    draw.text(at, text, colour, font, anchor)
