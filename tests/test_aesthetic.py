@@ -190,7 +190,7 @@ def test_the_fingerprint_names_the_weights_wherever_they_lie(folder: Path, tmp_p
 def test_prompts_pair_in_order_or_one_with_all() -> None:
     assert prompt_pairs(["a", "b"], ["c", "d"]) == [("a", "c"), ("b", "d")]
     assert prompt_pairs(["a", "b"], ["c"]) == [("a", "c"), ("b", "c")]
-    assert prompt_pairs("a", "c") == [("a", "c")]
+    assert prompt_pairs("good", "bad") == [("good", "bad")]
 
 
 @pytest.mark.parametrize(
