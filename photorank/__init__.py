@@ -23,6 +23,7 @@ _PUBLIC = {
     "fit_scale": ".pipeline",
     "download": ".pipeline",
     "evaluate": ".evaluating",
+    "tune": ".tuning",
     "explain": ".looking",
     "montage": ".looking",
     "copy": ".looking",
@@ -56,6 +57,7 @@ if TYPE_CHECKING:  # the same names once more, for editors and type checkers
     from .pipeline import rank as rank
     from .pipeline import save as save
     from .ranking.fusion import Scale as Scale
+    from .tuning import tune as tune
 else:  # hidden from type checkers, to which it would make every misspelt name look right
 
     def __getattr__(name: str) -> Any:

@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True)
     _add_rank(commands)
     _add_evaluate(commands)
+    _add_tune(commands)
     _add_show(commands)
     _add_download(commands)
     return parser
@@ -89,6 +90,49 @@ def _add_evaluate(commands: Any) -> None:
         "--top_k", type=int, default=20, metavar="N", help="photos per montage (default: 20)"
     )
     parser.set_defaults(command=_evaluate)
+
+
+def _add_tune(commands: Any) -> None:
+    parser = commands.add_parser(
+        "tune",
+        help="find the weights that fit your ratings or your photos, and what they are worth",
+        description="Tune the weights on ratings (--labels), or so that degraded copies of the photos "
+        "rank below them; judge them on photos that were held out, beside the default weights, equal "
+        "weights and the best single column; write weights for `rank --weights`.",
+        argument_default=argparse.SUPPRESS,
+    )
+    parser.add_argument(
+        "source",
+        nargs="?",
+        metavar="SOURCE",
+        default=None,
+        help="a table or a folder of photos (default: the newest table in output/csvs, else demo photos)",
+    )
+    parser.add_argument(
+        "--labels",
+        metavar="FILE",
+        help="your ratings: a table with the columns file (or path), rating (or stars, mos, score) "
+        "and perhaps scene",
+    )
+    numbers = {
+        "trials": "sets of weights that are tried per fold (default: 200)",
+        "seed": "the same seed gives the same result (default: 0)",
+        "max_photos": "without labels: how many photos to make copies of (default: 40)",
+    }
+    for name, text in numbers.items():
+        parser.add_argument(f"--{name}", type=int, metavar="N", help=text)
+    parser.add_argument(
+        "--columns", nargs="+", metavar="COLUMN", help="what to weigh (default: all that vary)"
+    )
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        default="best_weights.json",
+        help="where to write the weights (default: best_weights.json)",
+    )
+    elsewhere = ("output_csv", "save_scale", "dedup", "strict")
+    _add_settings(parser, only=[s.name for s in fields(Settings) if s.name not in elsewhere])
+    parser.set_defaults(command=_tune)
 
 
 def _add_show(commands: Any) -> None:
@@ -239,6 +283,44 @@ def _evaluate(table: str | None, top_k: int = 20) -> int:
     for picture in draw(ranked, path.stem, top_k):
         print(f"look at {picture}")
     return DONE
+
+
+def _tune(source: str | None, output: str, config: str | None = None, **given: Any) -> int:
+    names = [setting.name for setting in fields(Settings)]
+    settings = Settings.load({k: v for k, v in given.items() if k in names}, config)
+    own = {name: value for name, value in given.items() if name not in names}
+    _log_at_level(settings)
+    from . import pipeline
+    from .tuned import check_output
+    from .tuning import tune
+    from .utils.io import TABLE_SUFFIXES
+
+    check_output(Path(output))
+    chosen = Path(source or _newest_table_or_demo())
+    if chosen.suffix.lower() not in TABLE_SUFFIXES:
+        pipeline.fetch_models(settings)
+    tuned = tune(str(chosen), **own, **vars(settings))
+    print(f"{chosen}: {tuned.report()}")
+    print(f"wrote {tuned.save(output)}; use it: photorank rank DIR --weights {output}")
+    name = chosen.stem if chosen.is_file() else chosen.resolve().name
+    print(f"look at {tuned.plot(Path('results', f'tuning_{name}.png'))}")
+    return DONE
+
+
+def _newest_table_or_demo() -> str:
+    """The newest table in output/csvs; where there is none, the demo photos, made if need be."""
+    try:
+        return str(_newest_table())
+    except ValueError:
+        pass
+    from .training.demo import make_demo_photos
+
+    folder = "output/demo_photos"
+    try:
+        make_demo_photos(folder)
+    except OSError as error:
+        raise ValueError(f"demo photos in {folder}: {error}; give a folder or a table") from error
+    return folder
 
 
 def _show(

@@ -141,7 +141,7 @@ def _measured(source: Any, settings: Settings) -> pd.DataFrame:
     sources, files, record = _sources(source, settings)
     if not sources:
         raise ValueError(_nothing_found(source, record))
-    features = resolve([*_features(settings), *_clip_head(settings)])
+    features = features_of(settings)
     columns = declare(features)
     _check_before(settings, columns)
     workers = None if settings.workers == -1 else settings.workers
@@ -195,6 +195,11 @@ def _nothing_found(source: Any, record: Mapping[str, Any]) -> str:
         f"no photos in {source!s}{seen}; give a folder with {', '.join(sorted(photo_suffixes()))} "
         f"files{heif}"
     )
+
+
+def features_of(settings: Settings) -> list[Any]:
+    """What a run with these settings measures, as this machine can."""
+    return resolve([*_features(settings), *_clip_head(settings)])
 
 
 def _features(settings: Settings) -> list[Any]:
@@ -310,4 +315,5 @@ def _plain(settings: Settings) -> dict[str, Any]:
     """The settings as they can be written down."""
     simple = (str, int, float, bool, tuple, list, Mapping)
     plain = {f.name: getattr(settings, f.name) for f in fields(settings)}
+    plain = {name: dict(v) if isinstance(v, Mapping) else v for name, v in plain.items()}
     return {name: v if isinstance(v, simple) else repr(v) for name, v in plain.items()}

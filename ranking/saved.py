@@ -9,9 +9,16 @@ from pathlib import Path
 from typing import Any
 
 
-def save(path: str | os.PathLike[str], kind: str, versions: Mapping[str, str], body: Any) -> None:
-    """Write `{"schema", "made_by", "columns": {name: version}, kind: body}` to `path`, all or nothing."""
+def save(
+    path: str | os.PathLike[str],
+    kind: str,
+    versions: Mapping[str, str],
+    body: Any,
+    about: Mapping[str, Any] | None = None,
+) -> None:
+    """Write `{"schema", "columns": {name: version}, kind: body}` and `about`, all or nothing."""
     shape = {"schema": f"photorank/{kind}/1", "columns": dict(versions), kind: body}
+    shape |= about or {}
     target = Path(path)
     partial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:

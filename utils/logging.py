@@ -23,12 +23,12 @@ def set_up_logging(level: int) -> None:
     logger.propagate = False
 
 
-def progress(items: Iterable[T], total: int, doing: str) -> Iterator[T]:
+def progress(items: Iterable[T], total: int, doing: str, unit: str = "photo") -> Iterator[T]:
     """Pass `items` on, showing how far they are: a bar on a terminal, else a line every 10 seconds."""
     if sys.stderr.isatty():
         from tqdm import tqdm
 
-        yield from tqdm(items, total=total, desc=doing, unit="photo", leave=False)
+        yield from tqdm(items, total=total, desc=doing, unit=unit, leave=False)
         return
     start = last = time.monotonic()
     for done, item in enumerate(items, 1):
@@ -36,4 +36,5 @@ def progress(items: Iterable[T], total: int, doing: str) -> Iterator[T]:
         now = time.monotonic()
         if now - last >= _SECONDS_BETWEEN_LINES:
             last = now
-            logger.info("%s: %d of %d (%.1f photos/s)", doing, done, total, done / (now - start))
+            rate = done / (now - start)
+            logger.info("%s: %d of %d (%.1f %ss/s)", doing, done, total, rate, unit)

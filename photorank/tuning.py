@@ -1,0 +1,304 @@
+"""Tune the weights of a ranking on ratings, or on degraded copies of a person's own photos."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from . import pipeline
+from .config.config import Settings, near
+from .copies import measure_copies
+from .evaluation.proxy_metrics import proxy_metrics
+from .features.base import declare
+from .labels import match_labels, read_labels
+from .ranking.dedup import scenes
+from .ranking.fusion import MISSING, Scale
+from .tables import load, measured_rows
+from .training.held_out import Result, by_cell, judge, seen_by, studies, verdict
+from .training.tuning import Fold, Pairs, Ratings, kind_folds, scene_folds
+from .tuned import Tuned
+from .utils.io import TABLE_SUFFIXES
+from .utils.logging import progress
+
+FEWEST_RATINGS, FEWEST_SCENES = 10, 5
+_FOLDS, _PHOTOS_PER_FOLD = 5, 10
+_SHOWN = 3
+
+
+def tune(
+    source: Any,
+    labels: str | os.PathLike[str] | pd.DataFrame | None = None,
+    trials: int = 200,
+    seed: int = 0,
+    columns: Sequence[str] = (),
+    max_photos: int = 40,
+    **settings: Any,
+) -> Tuned:
+    """Tune the weights of a ranking, and find out on held-out photos whether that was worth it.
+
+    With `labels`: so that the score agrees with people's ratings (Spearman's rank correlation).
+    Without: so that degraded copies of the photos rank below their originals, which teaches what
+    those degradations are, and no taste. Writes nothing.
+
+    Args:
+        source: a table of measurements, the file of one, or photos as `rank` takes them.
+        labels: ratings (a table or the file of one: file, rating, perhaps scene); photos without a
+            rating are left out.
+        trials: how many sets of weights are tried in each fold.
+        seed: the same seed gives the same result.
+        columns: what to weigh; none: every ranked column that varies.
+        max_photos: without labels, how many photos to make copies of.
+        **settings: fields of `Settings`. `weights` are the baseline called default; `features` must
+            hold those of the table's columns that are not built in, for the copies.
+
+    Returns:
+        A mapping of weights for `rank(weights=...)`; its `held_out`, `differences` and `verdict` say
+        what they are worth.
+
+    Raises:
+        ValueError: too few photos or scenes, nothing that varies, labels that fit no photo, photos
+            that are gone, an unknown column or setting.
+    """
+    for name, number in {"trials": trials, "max_photos": max_photos}.items():
+        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+            raise ValueError(f"{name} is a whole number from 1 up, got {number!r}")
+    given = None if labels is None else read_labels(labels)  # a mistake there costs no measuring
+    ranked = pipeline.rank(_loaded(source), **settings)
+    photos = measured_rows(ranked)
+    if photos.empty:
+        raise ValueError("no photo here could be measured: there is nothing to tune on")
+    rated, notes = (None, []) if given is None else match_labels(given, photos)
+    weighed = _to_weigh(ranked, columns, given.attrs["columns"] if given is not None else (), notes)
+    job = _Job(photos, weighed, _scenes(photos, rated, notes), settings, trials, seed, notes)
+    return _on_copies(job, max_photos) if rated is None else _on_ratings(job, rated)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What both ways of tuning need: ranked photos, the columns to weigh, each photo's scene."""
+
+    photos: pd.DataFrame
+    columns: list[dict[str, Any]]
+    scenes: pd.Series[Any]
+    settings: dict[str, Any]
+    trials: int
+    seed: int
+    notes: list[str]
+
+    @property
+    def chosen(self) -> Settings:
+        return Settings.load(self.settings)
+
+    def values(self, rows: pd.DataFrame, columns: Sequence[Mapping[str, Any]]) -> np.ndarray:
+        """(rows, columns) in [0, 1], on the scale by which `rank` ranked all photos."""
+        scale = Scale(**self.photos.attrs["photorank"]["scale"])
+        norms = [scale.normalise(c["name"], rows[c["name"]])[0] for c in columns]
+        return np.nan_to_num(np.stack(norms, axis=1), nan=MISSING)
+
+
+def _on_ratings(job: _Job, rated: pd.DataFrame) -> Tuned:
+    ratings = rated["rating"]
+    if len(rated) < FEWEST_RATINGS:
+        raise ValueError(
+            f"ratings for {len(rated)} of the photos: tuning needs {FEWEST_RATINGS} or more"
+        )
+    if ratings.nunique() == 1:
+        raise ValueError(f"all {len(rated)} ratings are {ratings.iloc[0]:g}: nothing to learn")
+    groups = job.scenes.loc[rated.index].to_numpy(int)
+    _check_scenes(groups, "rated photos")
+    values = job.values(job.photos.loc[rated.index], job.columns)
+    task = Ratings(values, ratings.to_numpy(float), groups)
+    folds = scene_folds(groups, _parts(len(rated)), job.seed)
+    return _tuned(job, task, job.columns, _judged(job, task, job.columns, folds, folds), len(rated))
+
+
+def _parts(photos: int) -> int:
+    return max(2, min(_FOLDS, photos // _PHOTOS_PER_FOLD))
+
+
+def _on_copies(job: _Job, max_photos: int) -> Tuned:
+    columns, features = _measurable(job)
+    sample = _sample(job, max_photos)
+    settings = job.chosen
+    workers = None if settings.workers == -1 else settings.workers
+    shown = {} if settings.quiet else {"watch": partial(progress, doing="degraded copies")}
+    copies, lost = measure_copies(list(sample["path"]), features, workers, job.seed, **shown)
+    if lost:
+        job.notes.append(_named(lost, len(sample), "photos could not be opened or measured"))
+    scene_of = dict(zip(sample["path"], job.scenes.loc[sample.index], strict=True))
+    _check_scenes([scene_of[path] for path in copies["path"]], "photos to make copies of")
+    task = _pairs(copies, job.values(copies, columns), scene_of)
+    folds, halves = kind_folds(task, job.seed), scene_folds(task.groups, 2, job.seed)
+    result = _judged(job, task, columns, folds, halves)
+    levels = np.array([f"{k} {v}" for k, v in zip(task.kinds, task.levels, strict=True)])
+    return _tuned(
+        job,
+        task,
+        columns,
+        result,
+        copies["path"].nunique(),
+        kinds=by_cell(task, task.kinds, folds, result.by_fold),
+        cells=by_cell(task, levels, folds, result.by_fold),
+        seen=seen_by(task, [c["name"] for c in columns], job.seed),
+    )
+
+
+def _pairs(copies: pd.DataFrame, values: np.ndarray, scene_of: Mapping[str, int]) -> Pairs:
+    original = (copies["kind"] == "").to_numpy()
+    rows = dict(zip(copies.loc[original, "path"], values[original], strict=True))
+    made = copies[~original]
+    ahead = np.array([rows[path] for path in made["path"]]) - values[~original]
+    groups = np.array([scene_of[path] for path in made["path"]])
+    return Pairs(ahead, made["kind"].to_numpy(str), made["level"].to_numpy(int), groups)
+
+
+def _judged(
+    job: _Job,
+    task: Ratings | Pairs,
+    columns: Sequence[Mapping[str, Any]],
+    folds: Sequence[Fold],
+    control_folds: Sequence[Fold],
+) -> Result:
+    names = [c["name"] for c in columns]
+    default = np.array([job.photos.attrs["photorank"]["weights"].get(n, 0.0) for n in names])
+    baselines = {"default": default, "equal": np.ones(len(names))}
+    fair = {name: w / w.sum() for name, w in baselines.items() if w.sum() > 0}
+    total = job.trials * studies(folds, control_folds)
+    quiet = (number for number in range(total))
+    shown = quiet if job.chosen.quiet else progress(range(total), total, "tuning", "trial")
+    with closing(shown) as steps:
+        tick = partial(next, steps, None)
+        return judge(task, folds, control_folds, fair, job.trials, job.seed, tick)
+
+
+def _tuned(
+    job: _Job,
+    task: Ratings | Pairs,
+    columns: Sequence[Mapping[str, Any]],
+    result: Result,
+    photos: int,
+    **by_kind: pd.DataFrame,
+) -> Tuned:
+    names = [str(c["name"]) for c in columns]
+    shares = zip(names, result.weights.tolist(), strict=True)
+    weights = {name: share for name, share in shares if share > 0}
+    again = pipeline.rank(job.photos, **job.settings | {"weights": weights})
+    versions = {c["name"]: c["version"] for c in columns if c["name"] in weights and "version" in c}
+    return Tuned(
+        weights=weights,
+        held_out=result.held_out,
+        differences=result.differences,
+        verdict=verdict(result, task.chance),
+        agreement=task.meaning,
+        chance=task.chance,
+        by_fold=pd.DataFrame(result.by_fold["tuned"], columns=names),
+        proxy={"default": proxy_metrics(job.photos), "tuned": proxy_metrics(again)},
+        notes=job.notes,
+        record={
+            "photos": photos,
+            "scenes": len(np.unique(task.groups)),
+            "folds": len(result.by_fold["tuned"]),
+            "trials": job.trials,
+            "seed": job.seed,
+            "columns": versions,
+        },
+        **by_kind,
+    )
+
+
+def _loaded(source: Any) -> Any:
+    is_table = isinstance(source, str | os.PathLike) and (
+        Path(source).suffix.lower() in TABLE_SUFFIXES and not Path(source).expanduser().is_dir()
+    )
+    return load(source) if is_table else source
+
+
+def _to_weigh(
+    ranked: pd.DataFrame, wanted: Sequence[str], not_measured: Sequence[str], notes: list[str]
+) -> list[dict[str, Any]]:
+    """The declarations of the columns to weigh: those asked for, or all that vary."""
+    photos, record = measured_rows(ranked), ranked.attrs["photorank"]
+    known = {
+        c["name"]: c
+        for c in record["columns"]
+        if c["name"] in record["scale"]["columns"] and c["name"] not in not_measured
+    }
+    for name in wanted:
+        if name not in known:
+            raise ValueError(f"columns: no ranked column {name!r}; {near(name, known)}")
+    names = list(wanted) or list(known)
+    constant = [name for name in names if photos[name].nunique() < 2]
+    if len(constant) == len(names):
+        raise ValueError(
+            f"every column is the same for all {len(photos)} photos ({', '.join(names) or 'none'}): "
+            "there is nothing to weigh"
+        )
+    if constant:
+        notes.append(f"the same for every photo, so not weighed: {', '.join(constant)}")
+    return [known[name] for name in names if name not in constant]
+
+
+def _scenes(photos: pd.DataFrame, rated: pd.DataFrame | None, notes: list[str]) -> pd.Series[Any]:
+    """Each photo's scene: by the labels, by time and near-duplicates, or each alone."""
+    if rated is not None and "scene" in rated:
+        return scenes(photos.assign(scene=rated["scene"]), "scene")
+    if {"taken_at", "dup_group"} & set(photos):
+        return scenes(photos)
+    notes.append("no column taken_at or phash to tell scenes by: each photo counts as one")
+    return pd.Series(range(1, len(photos) + 1), index=photos.index)
+
+
+def _check_scenes(groups: Sequence[int] | np.ndarray, what: str) -> None:
+    count = len(np.unique(groups))
+    if count < FEWEST_SCENES:
+        raise ValueError(
+            f"{what}: {count} {'scene' if count == 1 else 'scenes'}; to hold some out and judge on "
+            f"them takes {FEWEST_SCENES} or more: take photos of more scenes, or name the scenes in a "
+            "labels column 'scene'"
+        )
+
+
+def _sample(job: _Job, count: int) -> pd.DataFrame:
+    """Up to `count` photos that are still there, from as many scenes as can be, chosen by the seed."""
+    there = job.photos["path"].map(os.path.isfile).to_numpy(bool)
+    gone = job.photos.loc[~there, "path"].to_list()
+    if len(gone) == len(job.photos):
+        raise ValueError(
+            f"none of the {len(gone)} photos is where it was (the first: {gone[0]}): without labels, "
+            "tuning makes copies of them; rank the folder again, or give labels"
+        )
+    if gone:
+        job.notes.append(_named(gone, len(job.photos), "photos are no longer there"))
+    mixed = job.photos[there].sample(frac=1, random_state=job.seed)
+    turn = mixed.groupby(job.scenes.loc[mixed.index]).cumcount()
+    return mixed.loc[turn.sort_values(kind="stable").index].head(count)
+
+
+def _measurable(job: _Job) -> tuple[list[dict[str, Any]], list[Any]]:
+    """The columns that this run can measure on copies just as they were measured, and their features."""
+    features = pipeline.features_of(job.chosen)
+    here = {c["name"]: c["version"] for c in declare(features)}
+    kept = [c for c in job.columns if here.get(c["name"]) == c.get("version", "")]
+    names = {c["name"] for c in kept}
+    lost = [c["name"] for c in job.columns if c["name"] not in names]
+    if not kept:
+        raise ValueError(
+            f"{', '.join(lost)}: of another version than this photorank measures, or not its own; "
+            "rank the photos again, or give labels"
+        )
+    if lost:
+        job.notes.append(f"not measured on copies, so not weighed: {', '.join(lost)}")
+    return kept, [f for f in features if names & {column.name for column in f.columns}]
+
+
+def _named(some: Sequence[str], of: int, what: str) -> str:
+    shown = ", ".join(some[:_SHOWN]) + " ..." * (len(some) > _SHOWN)
+    return f"{len(some)} of {of} {what}: {shown}"
