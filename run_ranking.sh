@@ -10,4 +10,4 @@ if [[ $# -eq 0 || $1 == -* ]] && ! [[ " $* " =~ \ (-h|--help|--input_dir)[\ =] ]
     "$python" "$root/scripts/make_demo_photos.py" output/demo_photos
     set -- output/demo_photos "$@"
 fi
-exec "$python" "$root/scripts/run_ranking.py" "$@"
+exec "$python" "$root/scripts/run_ranking.py" --evaluate "$@"

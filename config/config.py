@@ -94,7 +94,7 @@ class Settings:
     limit: int = _setting("take only the first N photos by path (default: all)", least=0)
     strict: bool = _setting("exit with 1 if any photo failed")
     quiet: bool = _setting("print only warnings and errors")
-    verbose: bool = _setting("print what is done in detail")
+    verbose: bool = _setting("print the features, weights and each failed photo too")
 
     def __post_init__(self) -> None:
         for setting in fields(self):

@@ -26,6 +26,7 @@ _PUBLIC = {
     "tune": ".tuning",
     "explain": ".looking",
     "montage": ".looking",
+    "show": ".looking",
     "copy": ".looking",
     "Column": ".features.base",
     "Feature": ".features.base",
@@ -50,6 +51,7 @@ if TYPE_CHECKING:  # the same names once more, for editors and type checkers
     from .looking import copy as copy
     from .looking import explain as explain
     from .looking import montage as montage
+    from .looking import show as show
     from .pipeline import download as download
     from .pipeline import extract as extract
     from .pipeline import fit_scale as fit_scale

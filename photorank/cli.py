@@ -41,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except KeyboardInterrupt:
-        print("photorank: interrupted; nothing was written", file=sys.stderr)
+        print("photorank: interrupted; no file is half-written", file=sys.stderr)
         return INTERRUPTED
     except (ValueError, ImportError) as error:
         print(f"photorank: {error}", file=sys.stderr)
@@ -339,7 +339,7 @@ def _show(
     path = Path(table or _newest_table())
     ranked = load(path)
     page = Path(html) if html else Path("results", f"{path.stem}.html")
-    show(ranked, page)
+    show(ranked, page, path.stem)
     print(f"look at {page}")
     _copy(ranked, copy_top, to, link, keepers_only, dry_run)
     return DONE

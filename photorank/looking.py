@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,50 @@ import pandas as pd
 
 from .config.config import near
 from .evaluation import visualization
+from .evaluation.contact_sheet import contact_sheet
 from .evaluation.visualization import Caption
 from .features.image import Photo, PhotoError
 from .tables import columns_of, measured_rows
 from .utils import io
 from .utils.logging import logger
+
+
+@dataclass(frozen=True)
+class Page:
+    """A contact sheet; a notebook shows it, `html` is the whole page."""
+
+    html: str
+
+    def _repr_html_(self) -> str:
+        page = escape(self.html, quote=True)
+        return f'<iframe srcdoc="{page}" style="width: 100%; height: 640px; border: 0"></iframe>'
+
+
+def show(
+    table: pd.DataFrame, html: str | os.PathLike[str] | None = None, title: str = ""
+) -> Page | Path:
+    """Thumbnails in rank order with score and reasons, as one page that needs no network.
+
+    Args:
+        table: ranked photos, such as `table.head(20)`; failed ones stand at the end.
+        html: write the page to this file instead of returning it.
+        title: the heading.
+
+    Returns:
+        A page that a notebook displays, or the path written.
+
+    Raises:
+        ValueError: not a ranked table, or a place that cannot be written.
+    """
+    if html is None:
+        with tempfile.TemporaryDirectory() as folder:
+            page = Path(folder, "page.html")
+            contact_sheet(table, page, _picture, title)
+            return Page(page.read_text(encoding="utf-8"))
+    target = Path(html).expanduser()
+    where = target.absolute().parent
+    io.write(target, lambda part: contact_sheet(table, part, _picture, title, where))
+    return target
 
 
 def montage(table: pd.DataFrame, path: str | os.PathLike[str], title: str = "") -> Path:
@@ -40,7 +81,7 @@ def montage(table: pd.DataFrame, path: str | os.PathLike[str], title: str = "") 
         Caption(str(row["file"]), _number(row, "rank"), row["final_score"], copies)
         for (_, row), copies in zip(photos.iterrows(), _group_sizes(photos), strict=True)
     ]
-    pictures = _pictures(photos)
+    pictures = map(_picture, photos["path"])
     io.write(target, lambda part: visualization.montage(pictures, captions, part, title))
     return target
 
@@ -212,12 +253,12 @@ def _in_words(numbers: pd.DataFrame) -> str:
     )
 
 
-def _pictures(photos: pd.DataFrame) -> Iterator[np.ndarray | None]:
-    for path in photos["path"]:
-        try:
-            yield Photo.open(path).view()
-        except PhotoError:
-            yield None
+def _picture(path: str) -> np.ndarray | None:
+    """A photo's canonical picture, None if it cannot be opened any more."""
+    try:
+        return Photo.open(path).view()
+    except PhotoError:
+        return None
 
 
 def _group_sizes(photos: pd.DataFrame) -> list[int]:

@@ -145,6 +145,8 @@ def _measured(source: Any, settings: Settings) -> pd.DataFrame:
     columns = declare(features)
     _check_before(settings, columns)
     workers = None if settings.workers == -1 else settings.workers
+    for column in columns:
+        logger.debug("measuring %s, version %s", column["name"], column["version"])
     rows: Iterable[Row] = measure(sources, features, workers)
     if not settings.quiet:
         rows = progress(rows, len(sources), "measuring")
@@ -268,6 +270,10 @@ def _ranked(measured: pd.DataFrame, settings: Settings) -> tuple[pd.DataFrame, d
             fused.scale.save(settings.save_scale)
     for note in notes:
         logger.info(note)
+    for name, weight in record.get("weights", {}).items():
+        logger.debug("weight %s = %.3f", name, weight)
+    for file, error in table.drop(good.index)[["file", "error"]].itertuples(index=False):
+        logger.debug("failed: %s: %s", file, error)
     ordered = order(table)
     if settings.dedup != "off" and ("phash" in ordered or settings.dedup == "keep-best"):
         ordered = mark_duplicates(ordered, settings.dedup_distance)

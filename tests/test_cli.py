@@ -189,7 +189,7 @@ def test_ctrl_c_ends_cleanly(folder: Path, tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert errors.splitlines()[-1] == "photorank: interrupted; nothing was written"
+    assert errors.splitlines()[-1] == "photorank: interrupted; no file is half-written"
     assert "Traceback" not in errors
     assert os.listdir(tmp_path / "output" / "csvs") == []
 
