@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -18,6 +19,51 @@ LEVELS = (2, 4)
 """Of the five: one that an attentive viewer sees, and one that nobody overlooks."""
 
 _ORIGINAL = ("", 0)
+_SHOWN = 3
+
+
+def choose(
+    photos: pd.DataFrame, scenes: pd.Series[Any], count: int, seed: int, notes: list[str]
+) -> pd.DataFrame:
+    """Up to `count` photos whose files are still there, from as many scenes as can be.
+
+    Raises:
+        ValueError: none is there.
+    """
+    there = photos["path"].map(os.path.isfile).to_numpy(bool)
+    gone = photos.loc[~there, "path"].to_list()
+    if len(gone) == len(photos):
+        raise ValueError(
+            f"none of the {len(gone)} photos is where it was (the first: {gone[0]}): without labels, "
+            "tuning makes copies of them; rank the folder again, or give labels"
+        )
+    if gone:
+        notes.append(named(gone, len(photos), "photos are no longer there"))
+    mixed = photos[there].sample(frac=1, random_state=seed)
+    turn = mixed.groupby(scenes.loc[mixed.index]).cumcount()
+    return mixed.loc[turn.sort_values(kind="stable").index].head(count)
+
+
+def measurable(
+    columns: Sequence[dict[str, Any]], features: Sequence[Any], notes: list[str]
+) -> tuple[list[dict[str, Any]], list[Any]]:
+    """The columns that `features` measure just as they were measured, and the features for them.
+
+    Raises:
+        ValueError: there is no such column.
+    """
+    here = {c["name"]: c["version"] for c in declare(features)}
+    kept = [c for c in columns if here.get(c["name"]) == c.get("version", "")]
+    names = {c["name"] for c in kept}
+    lost = ", ".join(c["name"] for c in columns if c["name"] not in names)
+    if not kept:
+        raise ValueError(
+            f"{lost}: measured by another version of photorank, or not by it: rank the photos again, "
+            "or give labels"
+        )
+    if lost:
+        notes.append(f"cannot be measured on copies as they were, so not weighed: {lost}")
+    return kept, [f for f in features if names & {column.name for column in f.columns}]
 
 
 def measure_copies(
@@ -66,3 +112,9 @@ def measure_copies(
     failed = set(table.loc[table["error"].notna(), "path"])
     kept = table[~table["path"].isin(failed)].drop(columns="error")
     return kept.reset_index(drop=True), [*lost, *sorted(failed)]
+
+
+def named(some: Sequence[str], of: int, what: str) -> str:
+    """How many of how many, and the first few of them."""
+    shown = ", ".join(some[:_SHOWN]) + " ..." * (len(some) > _SHOWN)
+    return f"{len(some)} of {of} {what}: {shown}"

@@ -15,9 +15,8 @@ import pandas as pd
 
 from . import pipeline
 from .config.config import Settings, near
-from .copies import measure_copies
+from .copies import choose, measurable, measure_copies, named
 from .evaluation.proxy_metrics import proxy_metrics
-from .features.base import declare
 from .labels import match_labels, read_labels
 from .ranking.dedup import scenes
 from .ranking.fusion import MISSING, Scale
@@ -30,7 +29,6 @@ from .utils.logging import progress
 
 FEWEST_RATINGS, FEWEST_SCENES = 10, 5
 _FOLDS, _PHOTOS_PER_FOLD = 5, 10
-_SHOWN = 3
 
 
 def tune(
@@ -76,6 +74,8 @@ def tune(
     if photos.empty:
         raise ValueError("no photo here could be measured: there is nothing to tune on")
     rated, notes = (None, []) if given is None else match_labels(given, photos)
+    if rated is not None:
+        _check_ratings(rated["rating"])
     weighed = _to_weigh(ranked, columns, given.attrs["columns"] if given is not None else (), notes)
     job = _Job(photos, weighed, _scenes(photos, rated, notes), settings, trials, seed, notes)
     return _on_copies(job, max_photos) if rated is None else _on_ratings(job, rated)
@@ -105,17 +105,10 @@ class _Job:
 
 
 def _on_ratings(job: _Job, rated: pd.DataFrame) -> Tuned:
-    ratings = rated["rating"]
-    if len(rated) < FEWEST_RATINGS:
-        raise ValueError(
-            f"ratings for {len(rated)} of the photos: tuning needs {FEWEST_RATINGS} or more"
-        )
-    if ratings.nunique() == 1:
-        raise ValueError(f"all {len(rated)} ratings are {ratings.iloc[0]:g}: nothing to learn")
     groups = job.scenes.loc[rated.index].to_numpy(int)
     _check_scenes(groups, "rated photos")
     values = job.values(job.photos.loc[rated.index], job.columns)
-    task = Ratings(values, ratings.to_numpy(float), groups)
+    task = Ratings(values, rated["rating"].to_numpy(float), groups)
     folds = scene_folds(groups, _parts(len(rated)), job.seed)
     return _tuned(job, task, job.columns, _judged(job, task, job.columns, folds, folds), len(rated))
 
@@ -125,14 +118,14 @@ def _parts(photos: int) -> int:
 
 
 def _on_copies(job: _Job, max_photos: int) -> Tuned:
-    columns, features = _measurable(job)
-    sample = _sample(job, max_photos)
     settings = job.chosen
+    columns, features = measurable(job.columns, pipeline.features_of(settings), job.notes)
+    sample = choose(job.photos, job.scenes, max_photos, job.seed, job.notes)
     workers = None if settings.workers == -1 else settings.workers
     shown = {} if settings.quiet else {"watch": partial(progress, doing="degraded copies")}
     copies, lost = measure_copies(list(sample["path"]), features, workers, job.seed, **shown)
     if lost:
-        job.notes.append(_named(lost, len(sample), "photos could not be opened or measured"))
+        job.notes.append(named(lost, len(sample), "photos could not be opened or measured"))
     scene_of = dict(zip(sample["path"], job.scenes.loc[sample.index], strict=True))
     _check_scenes([scene_of[path] for path in copies["path"]], "photos to make copies of")
     task = _pairs(copies, job.values(copies, columns), scene_of)
@@ -256,6 +249,15 @@ def _scenes(photos: pd.DataFrame, rated: pd.DataFrame | None, notes: list[str]) 
     return pd.Series(range(1, len(photos) + 1), index=photos.index)
 
 
+def _check_ratings(ratings: pd.Series[float]) -> None:
+    if len(ratings) < FEWEST_RATINGS:
+        raise ValueError(
+            f"ratings for {len(ratings)} of the photos: tuning needs {FEWEST_RATINGS} or more"
+        )
+    if ratings.nunique() == 1:
+        raise ValueError(f"all {len(ratings)} ratings are {ratings.iloc[0]:g}: nothing to learn")
+
+
 def _check_scenes(groups: Sequence[int] | np.ndarray, what: str) -> None:
     count = len(np.unique(groups))
     if count < FEWEST_SCENES:
@@ -264,41 +266,3 @@ def _check_scenes(groups: Sequence[int] | np.ndarray, what: str) -> None:
             f"them takes {FEWEST_SCENES} or more: take photos of more scenes, or name the scenes in a "
             "labels column 'scene'"
         )
-
-
-def _sample(job: _Job, count: int) -> pd.DataFrame:
-    """Up to `count` photos that are still there, from as many scenes as can be, chosen by the seed."""
-    there = job.photos["path"].map(os.path.isfile).to_numpy(bool)
-    gone = job.photos.loc[~there, "path"].to_list()
-    if len(gone) == len(job.photos):
-        raise ValueError(
-            f"none of the {len(gone)} photos is where it was (the first: {gone[0]}): without labels, "
-            "tuning makes copies of them; rank the folder again, or give labels"
-        )
-    if gone:
-        job.notes.append(_named(gone, len(job.photos), "photos are no longer there"))
-    mixed = job.photos[there].sample(frac=1, random_state=job.seed)
-    turn = mixed.groupby(job.scenes.loc[mixed.index]).cumcount()
-    return mixed.loc[turn.sort_values(kind="stable").index].head(count)
-
-
-def _measurable(job: _Job) -> tuple[list[dict[str, Any]], list[Any]]:
-    """The columns that this run can measure on copies just as they were measured, and their features."""
-    features = pipeline.features_of(job.chosen)
-    here = {c["name"]: c["version"] for c in declare(features)}
-    kept = [c for c in job.columns if here.get(c["name"]) == c.get("version", "")]
-    names = {c["name"] for c in kept}
-    lost = [c["name"] for c in job.columns if c["name"] not in names]
-    if not kept:
-        raise ValueError(
-            f"{', '.join(lost)}: of another version than this photorank measures, or not its own; "
-            "rank the photos again, or give labels"
-        )
-    if lost:
-        job.notes.append(f"not measured on copies, so not weighed: {', '.join(lost)}")
-    return kept, [f for f in features if names & {column.name for column in f.columns}]
-
-
-def _named(some: Sequence[str], of: int, what: str) -> str:
-    shown = ", ".join(some[:_SHOWN]) + " ..." * (len(some) > _SHOWN)
-    return f"{len(some)} of {of} {what}: {shown}"

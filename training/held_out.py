@@ -73,8 +73,10 @@ def judge(
     return Result(
         weights=tuned(task, np.arange(len(task.values)), 0),
         by_fold=by_fold,
-        held_out=_with_intervals(agreements, "contestant").assign(n=list(count.values())),
-        differences=_with_intervals(differences, "baseline"),
+        held_out=_with_intervals(agreements, "contestant", 2 * task.chance - 1).assign(
+            n=list(count.values())
+        ),
+        differences=_with_intervals(differences, "baseline", -1),
     )
 
 
@@ -119,10 +121,15 @@ def _mean_agreement(
     return total / size if size else float("nan")
 
 
-def _with_intervals(found: Mapping[str, np.ndarray], key: str) -> pd.DataFrame:
-    """Value and 95 % interval of each: the first entry, and the percentiles of the others."""
-    low, high = np.nanquantile([values[1:] for values in found.values()], _INTERVAL, axis=1)
-    value = [values[0] for values in found.values()]
+def _with_intervals(found: Mapping[str, np.ndarray], key: str, least: float) -> pd.DataFrame:
+    """Value and 95 % interval, from `least` to 1, of each: from its first entry and the resampled ones.
+
+    The basic bootstrap: how far resampled values lie below the value says how far it may lie below
+    the truth. Resampled rank correlations are biased towards 0, and so this way round stays honest.
+    """
+    value = np.array([values[0] for values in found.values()])
+    below, above = np.nanquantile([values[1:] for values in found.values()], _INTERVAL, axis=1)
+    low, high = np.clip([2 * value - above, 2 * value - below], least, 1)
     return pd.DataFrame({key: list(found), "value": value, "low": low, "high": high})
 
 
@@ -158,7 +165,8 @@ def seen_by(pairs: Pairs, columns: Sequence[str], seed: int) -> pd.DataFrame:
         won = np.stack([pairs.won(column) for column in pairs.values[rows].T], axis=1)
         shares = counts[:, rows] @ won / counts[:, rows].sum(axis=1, keepdims=True)
         best = int(np.argmax(shares[0]))
-        low = np.quantile(shares[1:, best], _INTERVAL[0] / len(columns))
+        above = np.quantile(shares[1:, best], 1 - _INTERVAL[0] / len(columns))
+        low = 2 * shares[0, best] - above
         found.append({"kind": kind, "column": columns[best], "value": shares[0, best], "low": low})
     return pd.DataFrame(found)
 

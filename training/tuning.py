@@ -11,7 +11,6 @@ from typing import Protocol
 
 import numpy as np
 import optuna
-from scipy.stats import rankdata
 
 _LEAST = 0.001
 """The search runs on a log scale from this share of the largest weight."""
@@ -60,11 +59,15 @@ class Ratings:
 
     def agreement(self, scores: np.ndarray, rows: np.ndarray) -> float:
         """0 where all scores are equal; NaN where all ratings are, for then there is nothing to find."""
-        wanted = rankdata(self.ratings[rows])
-        if len(rows) < 2 or np.ptp(wanted) == 0:
+        if len(rows) < 2:
             return float("nan")
-        given = rankdata(np.round(scores[rows] / _TIE))
-        return float(np.corrcoef(given, wanted)[0, 1]) if np.ptp(given) > 0 else 0.0
+        wanted = _centred_ranks(self.ratings[rows])
+        given = _centred_ranks(np.round(scores[rows] / _TIE))
+        if not wanted.any():
+            return float("nan")
+        if not given.any():
+            return 0.0
+        return float(given @ wanted / np.sqrt((given @ given) * (wanted @ wanted)))
 
     def shuffled(self, seed: int) -> Ratings:
         """The same ratings, dealt out to the photos at random."""
@@ -109,6 +112,17 @@ class Fold:
 
     train: np.ndarray
     test: np.ndarray
+
+
+def _centred_ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks about 0, ties sharing their mean: as scipy's rankdata, several times faster."""
+    order = np.argsort(values)
+    in_order = values[order]
+    starts = np.flatnonzero(np.concatenate([[True], in_order[1:] != in_order[:-1]]))
+    ends = np.append(starts[1:], len(values))
+    ranks = np.empty(len(values))
+    ranks[order] = np.repeat((starts + ends - len(values)) / 2, ends - starts)
+    return ranks
 
 
 def scene_folds(groups: np.ndarray, count: int, seed: int) -> list[Fold]:

@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 _COLOURS = {"tuned": "#1f6f8b", "default": "#c8553d", "equal": "#8a8a8a", "best column": "#e0a030"}
 _CONTROL = "#bbbbbb"
 _ROW_INCHES = 0.34
+_APART = 0.18
+"""Rows between two contestants' points, so that equal ones do not hide one another."""
 
 
 def plot_tuning(
@@ -43,6 +45,7 @@ def plot_tuning(
     _plot_held_out(axes[1], held_out, agreement, chance)
     if len(cells):
         _plot_cells(axes[2], cells, agreement, chance)
+        figure.legend(loc="outside lower right", ncols=len(_COLOURS), frameon=False)
     figure.savefig(path, format="png", dpi=120)
 
 
@@ -80,12 +83,14 @@ def _plot_held_out(axes: Axes, held_out: pd.DataFrame, agreement: str, chance: f
 
 def _plot_cells(axes: Axes, cells: pd.DataFrame, agreement: str, chance: float) -> None:
     axes.axvline(chance, color="black", lw=0.8, ls=":")
-    for name in (n for n in reversed(_COLOURS) if n in cells):
-        axes.plot(cells[name], np.arange(len(cells)), "o", color=_COLOURS[name], label=name, ms=6)
+    for place, name in enumerate(n for n in _COLOURS if n in cells):
+        rows = np.arange(len(cells)) + _APART * (place - 1.5)
+        axes.plot(cells[name], rows, "o", color=_COLOURS[name], label=name, ms=4.5)
+    axes.hlines(np.arange(len(cells) - 1) + 0.5, 0, 1, color="#dddddd", lw=0.6)
     _name_rows(axes, list(cells["cell"]))
     axes.set_title("per kind and level, tuned without that kind")
     axes.set_xlabel(f"{agreement} (dotted: chance)")
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, -0.32), ncols=4, frameon=False)
+    axes.set_xlim(-0.03, 1.03)
 
 
 def _name_rows(axes: Axes, names: list[str]) -> None:
