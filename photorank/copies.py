@@ -27,6 +27,9 @@ def choose(
 ) -> pd.DataFrame:
     """Up to `count` photos whose files are still there, from as many scenes as can be.
 
+    Where near-duplicates are marked, the best of each group: a darker copy of a photo is better for
+    being brightened, and would teach the contrary.
+
     Raises:
         ValueError: none is there.
     """
@@ -39,6 +42,8 @@ def choose(
         )
     if gone:
         notes.append(named(gone, len(photos), "photos are no longer there"))
+    if "dup_keeper" in photos:
+        there = there & photos["dup_keeper"].to_numpy(bool)
     mixed = photos[there].sample(frac=1, random_state=seed)
     turn = mixed.groupby(scenes.loc[mixed.index]).cumcount()
     return mixed.loc[turn.sort_values(kind="stable").index].head(count)

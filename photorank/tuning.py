@@ -166,8 +166,8 @@ def _judged(
     fair = {name: w / w.sum() for name, w in baselines.items() if w.sum() > 0}
     total = job.trials * studies(folds, control_folds)
     quiet = (number for number in range(total))
-    shown = quiet if job.chosen.quiet else progress(range(total), total, "tuning", "trial")
-    with closing(shown) as steps:
+    shown: Any = progress(range(total), total, "tuning", "trial")
+    with closing(quiet if job.chosen.quiet else shown) as steps:
         tick = partial(next, steps, None)
         return judge(task, folds, control_folds, fair, job.trials, job.seed, tick)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from scipy.stats import spearmanr
 
 import photorank as pr
 from photorank.cli import main
+from photorank.copies import choose
+from photorank.ranking.dedup import scenes
 from photorank.training.held_out import COLUMN, CONTROL, TUNED, judge, seen_by
 from photorank.training.tuning import Fold, Pairs, Ratings, kind_folds, scene_folds, tune_weights
 from photorank.tuned import Tuned
@@ -165,6 +168,14 @@ def test_a_kind_that_no_column_sees_is_told() -> None:
     assert seen.loc["hidden", "low"] <= 0.5
 
 
+def test_the_report_names_a_kind_that_nothing_sees(planted: Tuned) -> None:
+    seen = pd.DataFrame({"kind": ["dull", "hidden"], "column": "a", "low": [0.2, 0.0]})
+    cells = pd.DataFrame({"cell": ["dull 2", "hidden 2"], "n": 9})
+    report = replace(planted, cells=cells, seen=seen).report()
+    assert "no single column sees hidden" in report
+    assert "no single column sees dull" not in report
+
+
 def test_starts_are_tried_so_that_tuning_does_not_fall_behind_them() -> None:
     x = np.random.default_rng(0).random((200, 6))
     best = np.array([0.5, 0.3, 0.2, 0, 0, 0])
@@ -179,13 +190,19 @@ def test_labels_are_matched_counted_and_named() -> None:
     rated = labels(t)
     rated["file"] = [name if i % 2 else name.split("/")[1] for i, name in enumerate(rated["file"])]
     t.loc[N] = [0.5, 0.5, 0.5, "other/7.jpg"]
-    odd = pd.DataFrame({"file": ["gone.jpg", "7.jpg", "8.jpg"], "stars": [1.0, 1.0, None]})
+    t.loc[N + 1] = [
+        0.5,
+        0.5,
+        0.5,
+        "11.jpg",
+    ]  # named wholly by a label that day2/11.jpg ends with too
+    odd = pd.DataFrame({"file": ["gone.jpg", "7.jpg", "8.jpg", "11.jpg"], "stars": [1, 1, None, 1]})
     found = tune(t, pd.concat([rated, odd]), trials=2)
-    assert found.record["photos"] == N
+    assert found.record["photos"] == N + 1
     assert found.notes[:3] == [
-        f"1 of {N + 3} labels without a photo: 'gone.jpg'",
-        f"1 of {N + 3} labels could be several photos: '7.jpg'",
-        f"1 of {N + 3} labels without a number as rating: '8.jpg'",
+        f"1 of {N + 4} labels without a photo: 'gone.jpg'",
+        f"1 of {N + 4} labels could be several photos: '7.jpg'",
+        f"1 of {N + 4} labels without a number as rating: '8.jpg'",
     ]
 
 
@@ -278,11 +295,13 @@ FEATURES = ["sharpness", "noise", "phash"]
 
 
 def test_without_labels_copies_of_the_photos_teach(folder: Path) -> None:
-    t = pr.rank(folder, features=FEATURES, weights="sharpness=1,noise=1", quiet=True)
+    t = pr.rank(folder, features=[*FEATURES, "contrast"], quiet=True)
     (folder / "5.png").rename(folder / "away")
     found = pr.tune(t, trials=4, features=FEATURES, dedup="off", quiet=True)
     (folder / "away").rename(folder / "5.png")
-    assert "1 of 6 photos are no longer there" in found.notes[0]
+    assert "not weighed: contrast" in found.notes[0]
+    assert "1 of 6 photos are no longer there" in found.notes[1]
+    assert list(found.by_fold) == ["sharpness", "noise"]
     assert found.record["photos"] == 5
     assert (found.held_out["n"] == 80).all()
     assert set(found.cells["n"]) == {5}
@@ -294,6 +313,16 @@ def test_without_labels_copies_of_the_photos_teach(folder: Path) -> None:
     assert "by kind and level" in found.report()
     for which in ("default", "tuned"):
         assert found.proxy[which]["n"] == 6
+
+
+def test_copies_are_made_of_the_best_of_near_duplicates(folder: Path, tmp_path: Path) -> None:
+    for i in range(6):
+        view = Image.open(folder / f"{i}.png")
+        view.save(tmp_path / f"{i}.png")
+        view.point(lambda level: level // 2).save(tmp_path / f"{i} dark.png")
+    t = pr.rank(tmp_path, features=[*FEATURES, "exposure"], weights="exposure=1", quiet=True)
+    sample = choose(t, scenes(t), 40, 0, [])
+    assert sorted(sample["file"]) == [f"{i}.png" for i in range(6)]
 
 
 def test_without_labels_what_is_amiss_is_said(folder: Path) -> None:

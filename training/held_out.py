@@ -173,7 +173,9 @@ def seen_by(pairs: Pairs, columns: Sequence[str], seed: int) -> pd.DataFrame:
 
 def verdict(result: Result, chance: float) -> str:
     """Whether the tuned weights are any better than each baseline, in words."""
-    better, same, worse = [], [], []
+    better: list[str] = []
+    same: list[str] = []
+    worse: list[str] = []
     for row in result.differences.to_dict("records"):
         name = f"{row['baseline']} weights" if row["baseline"] != COLUMN else f"the {COLUMN}"
         figure = (
