@@ -160,6 +160,15 @@ def test_a_kind_is_judged_by_weights_that_saw_neither_it_nor_its_photos() -> Non
         assert not set(pairs.groups[fold.train]) & set(pairs.groups[fold.test])
 
 
+def test_swapped_pairs_are_half_of_each_scene() -> None:
+    """Weights that see everything are then at chance, and not where the coins fell."""
+    pairs = Pairs(np.ones((160, 1)), np.repeat("x", 160), np.ones(160), np.arange(160) // 16)
+    swapped = pairs.shuffled(0)
+    for scene in range(10):
+        assert swapped.agreement(swapped.values[:, 0], np.flatnonzero(pairs.groups == scene)) == 0.5
+    assert (swapped.values != pairs.shuffled(1).values).any()
+
+
 def test_a_kind_that_no_column_sees_is_told() -> None:
     seen = seen_by(made_pairs(), ["first", "second"], seed=0).set_index("kind")
     assert seen.loc["dull", "column"] == "first"

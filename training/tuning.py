@@ -101,9 +101,14 @@ class Pairs:
         return (ahead > _TIE) + 0.5 * (np.abs(ahead) <= _TIE)
 
     def shuffled(self, seed: int) -> Pairs:
-        """The same pairs with original and copy swapped in half of them, at random."""
-        sign = np.random.default_rng(seed).choice((-1.0, 1.0), size=(len(self.values), 1))
-        return replace(self, values=self.values * sign)
+        """The same pairs with original and copy swapped in half of each scene's pairs, at random.
+
+        Half, not a coin for each: weights that see every copy would be right as often as coins fall.
+        """
+        order = np.lexsort((np.random.default_rng(seed).random(len(self.groups)), self.groups))
+        sign = np.empty(len(order))
+        sign[order] = np.where(np.arange(len(order)) % 2, -1.0, 1.0)
+        return replace(self, values=self.values * sign[:, None])
 
 
 @dataclass(frozen=True)
