@@ -86,9 +86,19 @@ class Scale:
         """Read a saved scale that is to be used on `columns`.
 
         Raises:
-            ValueError: not a scale file, or fitted to another version of a column.
+            ValueError: not a scale file, a damaged one, or fitted to another version of a column.
         """
-        return cls(**saved.load(path, "scale", columns))
+        try:
+            scale = cls(**saved.load(path, "scale", columns))
+            sound = scale.method in NORMALIZATIONS and all(
+                np.isfinite(scale.knots[name]).all() and column["better"] in ("higher", "lower")
+                for name, column in scale.columns.items()
+            )
+        except (TypeError, KeyError, AttributeError):
+            sound = False
+        if not sound:
+            raise ValueError(f"the scale file {path} is damaged; make it again")
+        return scale
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -16,16 +17,23 @@ def save(
     body: Any,
     about: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write `{"schema", "columns": {name: version}, kind: body}` and `about`, all or nothing."""
+    """Write `{"schema", "columns": {name: version}, kind: body}` and `about`, all or nothing.
+
+    Raises:
+        ValueError: it cannot be written.
+    """
     shape = {"schema": f"photorank/{kind}/1", "columns": dict(versions), kind: body}
     shape |= about or {}
-    target = Path(path)
+    target = Path(path).expanduser()
     partial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         partial.write_text(json.dumps(shape, indent=1) + "\n", encoding="utf-8")
         partial.replace(target)
+    except OSError as error:
+        raise ValueError(f"cannot write the {kind} file {path}: {error.strerror}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
 
 
 def load(path: str | os.PathLike[str], kind: str, columns: Iterable[Mapping[str, Any]]) -> Any:
@@ -38,7 +46,7 @@ def load(path: str | os.PathLike[str], kind: str, columns: Iterable[Mapping[str,
         ValueError: no such file, not JSON, another schema, or made for another version of a column.
     """
     try:
-        shape = json.loads(Path(path).read_text(encoding="utf-8"))
+        shape = json.loads(Path(path).expanduser().read_text(encoding="utf-8"))
     except OSError as error:
         raise ValueError(f"cannot read the {kind} file {path}: {error.strerror}") from error
     except ValueError as error:
@@ -49,11 +57,14 @@ def load(path: str | os.PathLike[str], kind: str, columns: Iterable[Mapping[str,
         raise ValueError(
             f"{path} is no {kind} file: wanted schema {schema!r}, got {found!r}; make one with photorank"
         )
-    here = {column["name"]: column.get("version") for column in columns}
-    for name, version in shape.get("columns", {}).items():
+    versions, body = shape.get("columns", {}), shape[kind]
+    if not isinstance(versions, dict) or not isinstance(body, dict):
+        raise ValueError(f"the {kind} file {path} is damaged; make it again")
+    here = {column["name"]: column.get("version", "") for column in columns}
+    for name, version in versions.items():
         if name in here and here[name] != version:
             raise ValueError(
                 f"the {kind} file {path} was made for version {version!r} of {name!r}, "
                 f"this table has {here[name]!r}; make it again"
             )
-    return shape[kind]
+    return body

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import numbers
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -65,7 +66,7 @@ def check_weights(
             ranked = ", ".join(n for n, better in known.items() if better != "neither")
             problem = "is reported but never ranked" if name in known else "is no column"
             raise ValueError(f"weight for {given!r}: {given!r} {problem}; there is: {ranked}")
-        if isinstance(weight, bool) or not isinstance(weight, int | float):
+        if isinstance(weight, bool) or not isinstance(weight, numbers.Real):
             raise ValueError(f"weight for {given!r}: wanted a number, got {weight!r}")
         if not 0 <= weight < math.inf:
             raise ValueError(f"weight for {given!r}: wanted 0 or more, got {weight}")

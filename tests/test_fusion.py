@@ -191,3 +191,35 @@ def test_order_breaks_ties_by_path_and_puts_failures_last() -> None:
         ordered = order(shuffled)
         assert ordered["path"].tolist() == ["a", "b", "d", "c"]
         assert ordered["rank"].tolist() == [1, 2, 3, pd.NA]
+
+
+def test_a_scale_of_a_foreign_table_fits_it_again(tmp_path: Path) -> None:
+    foreign = [{"name": "a", "better": "higher", "foreign": True}]
+    Scale.fit(table(), foreign).save(tmp_path / "s.json")
+    assert list(Scale.load(tmp_path / "s.json", foreign).columns) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "scale",
+    [
+        "[]",
+        "{}",
+        '{"method": "best", "knots": {}, "columns": {}}',
+        '{"method": "robust", "knots": {}, "columns": {"a": {"name": "a", "better": "higher"}}}',
+        '{"method": "robust", "knots": {"a": [0, "x"]}, "columns": {"a": {"better": "higher"}}}',
+    ],
+)
+def test_a_damaged_scale_is_said_to_be_one(tmp_path: Path, scale: str) -> None:
+    file = tmp_path / "s.json"
+    file.write_text(f'{{"schema": "photorank/scale/1", "columns": {{}}, "scale": {scale}}}')
+    with pytest.raises(ValueError, match="the scale file .* is damaged; make it again"):
+        Scale.load(file)
+
+
+def test_a_scale_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="cannot write the scale file .*: No such file"):
+        Scale.fit(table(), COLUMNS[:1]).save(tmp_path / "nowhere" / "s.json")
+
+
+def test_weights_may_be_numpys_numbers() -> None:
+    assert check_weights({"a": np.float32(0.5), "b": np.int64(1)}, COLUMNS) == {"a": 0.5, "b": 1.0}
