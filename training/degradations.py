@@ -102,7 +102,7 @@ def _exposure(rgb: np.ndarray, ev: float, rng: np.random.Generator) -> np.ndarra
 def _jpeg_compression(rgb: np.ndarray, quality: float, rng: np.random.Generator) -> np.ndarray:
     bgr = np.ascontiguousarray(rgb[..., ::-1])
     _, file = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, int(quality)])
-    return np.ascontiguousarray(cv2.imdecode(file, cv2.IMREAD_COLOR)[..., ::-1])
+    return np.ascontiguousarray(np.asarray(cv2.imdecode(file, cv2.IMREAD_COLOR))[..., ::-1])
 
 
 def _rescaling(rgb: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
@@ -129,7 +129,7 @@ def _to_light(rgb: np.ndarray) -> np.ndarray:
     """sRGB levels to linear light, float32 in [0, 1]."""
     share = np.arange(256) / 255
     light = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
-    return light.astype(np.float32)[rgb]
+    return np.asarray(light.astype(np.float32)[rgb])
 
 
 def _from_light(light: np.ndarray) -> np.ndarray:
@@ -139,7 +139,7 @@ def _from_light(light: np.ndarray) -> np.ndarray:
 
 
 def _to_uint8(levels: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(levels), 0, 255).astype(np.uint8))
 
 
 def _filter_light(rgb: np.ndarray, kernel: np.ndarray) -> np.ndarray:
@@ -169,7 +169,7 @@ def _kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     for column, row in ((left, top), (left + 1, top), (left, top + 1), (left + 1, top + 1)):
         weight = (1 - np.abs(x - column)) * (1 - np.abs(y - row))
         np.add.at(kernel, (row + reach, column + reach), weight)
-    return kernel / kernel.sum()
+    return np.asarray(kernel / kernel.sum())
 
 
 def _demosaiced(white: np.ndarray) -> np.ndarray:
