@@ -99,6 +99,8 @@ class Settings:
     def __post_init__(self) -> None:
         for setting in fields(self):
             value, meta = getattr(self, setting.name), setting.metadata
+            if wanted := _wanted_type(str(setting.type), value):
+                raise ValueError(f"{setting.name} is {wanted}, got {value!r}")
             if meta["choices"] and value not in meta["choices"]:
                 raise ValueError(
                     f"{setting.name} is one of {', '.join(meta['choices'])}, got {value!r}"
@@ -115,13 +117,17 @@ class Settings:
         A value of None counts as not given; a single string counts as a list of one.
 
         Raises:
-            ValueError: an unknown key, a value out of its choices, or a file that is not TOML.
+            ValueError: an unknown key, a value of another type or out of its choices, or a file that
+                is not TOML.
         """
         settings = defaults()
+        sets = settings["weights"]
         settings.update(_checked_keys(_read(file), f"{file}") if file else {})
         given = _checked_keys(given, "the settings")
         settings.update({key: value for key, value in given.items() if value is not None})
-        return cls(**{key: _as_tuple(key, value) for key, value in settings.items()})
+        if isinstance(settings["weights"], Mapping) and set(settings["weights"]) & set(sets):
+            settings["weights"] = sets | settings["weights"]  # one of the two sets stays as it was
+        return cls(**{key: _plain(key, value) for key, value in settings.items()})
 
 
 def defaults() -> dict[str, Any]:
@@ -157,11 +163,29 @@ def near(name: str, known: Iterable[str]) -> str:
     return f"did you mean {' or '.join(close)}?" if close else f"there is: {', '.join(known)}"
 
 
-def _as_tuple(key: str, value: Any) -> Any:
-    wants_tuple = "tuple" in str(Settings.__annotations__[key])
-    if wants_tuple and isinstance(value, str):
+def _plain(key: str, value: Any) -> Any:
+    """A list as a tuple, a path as text; whatever does not fit stays as it is and is refused later."""
+    wanted = str(Settings.__annotations__[key])
+    if wanted == "str" and isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if "tuple" not in wanted or isinstance(value, Mapping):
+        return value
+    if isinstance(value, str):
         return (value,)
-    return tuple(value) if wants_tuple else value
+    return tuple(value) if isinstance(value, Iterable) else value
+
+
+def _wanted_type(declared: str, value: Any) -> str:
+    """What a setting that is declared so takes, if `value` is something else."""
+    if declared == "str" and not isinstance(value, str):
+        return "text"
+    if declared == "bool" and not isinstance(value, bool):
+        return "true or false"
+    if declared.startswith("tuple") and not isinstance(value, tuple):
+        return "a list"
+    if declared == "tuple[str, ...]" and not all(isinstance(item, str) for item in value):
+        return "a list of texts"
+    return ""
 
 
 def _is_int_from(value: Any, least: int) -> bool:

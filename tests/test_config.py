@@ -37,11 +37,26 @@ def test_flags_go_before_the_file_and_the_file_before_the_defaults(tmp_path: Pat
         ({"device": "tpu"}, "device is one of auto, cpu, cuda, mps, got 'tpu'"),
         ({"batch_size": 0}, "batch_size is a whole number from 1 up, got 0"),
         ({"workers": "two"}, "workers is a whole number from -1 up, got 'two'"),
+        ({"strict": "no"}, "strict is true or false, got 'no'"),
+        ({"exclude": 3}, "exclude is a list, got 3"),
+        ({"exclude": [3]}, r"exclude is a list of texts, got \(3,\)"),
+        ({"save_scale": 3}, "save_scale is text, got 3"),
     ],
 )
 def test_wrong_settings(given: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Settings.load(given)
+
+
+def test_one_set_of_default_weights_leaves_the_other(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("[weights.with_clip]\naesthetic = 1")
+    sets = Settings.load({}, file).weights
+    assert sets == defaults()["weights"] | {"with_clip": {"aesthetic": 1}}
+
+
+def test_a_path_is_as_good_as_its_text(tmp_path: Path) -> None:
+    assert Settings.load({"clip_model": tmp_path}).clip_model == str(tmp_path)
 
 
 def test_wrong_configuration_files(tmp_path: Path) -> None:
@@ -52,7 +67,7 @@ def test_wrong_configuration_files(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is not TOML"):
         Settings.load({}, file)
     file.write_text("sharp = 1")
-    with pytest.raises(ValueError, match="unknown key 'sharp' in .*mine.toml"):
+    with pytest.raises(ValueError, match=r"unknown key 'sharp' in .*mine.toml"):
         Settings.load({}, file)
 
 
@@ -97,6 +112,19 @@ def test_exclude_matches_names_and_paths(tmp_path: Path) -> None:
     assert not found.skipped
 
 
+def test_one_path_however_it_is_spelt(tmp_path: Path) -> None:
+    _touch(tmp_path / "photos", "a.jpg")
+    (tmp_path / "link").symlink_to("photos")
+    spellings = [tmp_path / "photos", tmp_path / "link", tmp_path / "photos" / ".." / "photos"]
+    assert {*map(str, spellings)} != {str(tmp_path / "photos")}
+    assert [io.find(s, ["jpg"]).photos for s in spellings] == [[str(tmp_path / "photos/a.jpg")]] * 3
+
+
+def test_an_empty_name_is_not_the_current_folder() -> None:
+    with pytest.raises(ValueError, match="the folder's name is empty"):
+        io.find("", ["jpg"])
+
+
 def test_no_folder(tmp_path: Path) -> None:
     _touch(tmp_path, "a.jpg")
     with pytest.raises(ValueError, match="No such file or directory; give a folder of photos"):
@@ -130,6 +158,7 @@ def awkward_table() -> pd.DataFrame:
     names = [
         "plain.jpg",
         "line\nbreak.jpg",
+        "return\r.jpg",
         os.fsdecode(b"caf\xe9.jpg"),
         'quote",comma.jpg',
         "=1.jpg",
@@ -138,10 +167,10 @@ def awkward_table() -> pd.DataFrame:
         {
             "file": pd.Series(names, dtype=object),
             "phash": pd.Series(
-                ["0000000000000000", "12e4567890123456", *["f" * 16] * 3], dtype=object
+                ["0000000000000000", "12e4567890123456", *["f" * 16] * 4], dtype=object
             ),
-            "sharpness": [0.1, 1 / 3, 1e-12, np.nan, 12345.678],
-            "rank": pd.array([1, 2, 3, None, None], dtype="Int64"),
+            "sharpness": [0.1, 1 / 3, 1e-12, np.nan, 12345.678, 0.0],
+            "rank": pd.array([1, 2, 3, None, None, None], dtype="Int64"),
         }
     )
 
@@ -156,11 +185,24 @@ def test_names_that_are_not_utf8_or_hold_newlines_survive(tmp_path: Path, suffix
     np.testing.assert_allclose(again["sharpness"].astype(float), table["sharpness"], rtol=1e-9)
 
 
+def test_a_table_that_is_not_utf8(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes("image,note,v\né.jpg,café,1\n".encode("latin-1"))
+    table = io.read_table(tmp_path / "t.csv")
+    assert os.fsencode(table["note"][0]) == b"caf\xe9"
+    io.write_table(table, tmp_path / "again.csv")
+    assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "t.csv").read_bytes()
+
+
 def test_parquet_round_trip(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow", reason="needs photorank[parquet]")
     io.write_table(awkward_table(), tmp_path / "t.parquet")
     again = io.read_table(tmp_path / "t.parquet")
-    assert again["file"].tolist()[:3] == ["plain.jpg", "line\nbreak.jpg", "caf\\xe9.jpg"]
+    assert again["file"].tolist()[:4] == [
+        "plain.jpg",
+        "line\nbreak.jpg",
+        "return\r.jpg",
+        "caf\\xe9.jpg",
+    ]
     assert again["phash"].tolist() == awkward_table()["phash"].tolist()
 
 
@@ -174,5 +216,5 @@ def test_bad_tables(tmp_path: Path, content: bytes, message: str) -> None:
         io.read_table(tmp_path / "t.csv")
     with pytest.raises(ValueError, match="cannot read the table"):
         io.read_table(tmp_path / "none.csv")
-    with pytest.raises(ValueError, match="a table is .csv, .json, .parquet by its suffix"):
+    with pytest.raises(ValueError, match=r"a table is .csv, .json, .parquet by its suffix"):
         io.read_table(tmp_path / "t.xlsx")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import fnmatch
 import importlib.util
 import json
@@ -12,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -80,11 +81,15 @@ def find(
     Raises:
         ValueError: no such folder, not a folder, or one that cannot be read.
     """
-    root = Path(folder).expanduser().absolute()
+    if not os.fspath(folder):  # an unset variable in a shell, and never meant as the current folder
+        raise ValueError("the folder's name is empty: give a folder of photos")
+    root = real(folder)
     try:
         os.scandir(root).close()
     except OSError as error:
         advice = "give the folder that holds it" if root.is_file() else "give a folder of photos"
+        if root.suffix.lower() in TABLE_SUFFIXES:
+            advice = "a table is read with photorank.load"
         raise ValueError(
             f"cannot read the folder {str(folder)!r}: {error.strerror}; {advice}"
         ) from error
@@ -109,6 +114,11 @@ def find(
         else:
             found.skipped[_suffix(raw)] += 1
     return found
+
+
+def real(path: str | os.PathLike[str]) -> Path:
+    """The one absolute path of what may be spelt with `~`, `..` or by way of a link."""
+    return Path(os.path.realpath(os.path.expanduser(path)))
 
 
 def _files(root: Path) -> Iterator[str]:
@@ -212,13 +222,25 @@ def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     """
     writers: dict[str, Callable[[Path], Any]] = {
         ".csv": lambda p: table.to_csv(
-            p, index=False, float_format="%.10g", errors="surrogateescape"
+            p,
+            index=False,
+            float_format="%.10g",
+            errors="surrogateescape",
+            quoting=_quoting(table),
         ),
         ".json": lambda p: p.write_text(_json_records(table), encoding="utf-8"),
         ".parquet": lambda p: _write_parquet(table, p),
     }
     suffix = check_table_suffix(path)
     write(path, writers[suffix])
+
+
+def _quoting(table: pd.DataFrame) -> Literal[0, 2]:
+    """Python before 3.13 leaves a carriage return unquoted, and it then ends the line for readers."""
+    text = table.select_dtypes(exclude=["number", "bool"])
+    values = (value for _, column in text.items() for value in column)
+    returns = any("\r" in value for value in values if isinstance(value, str))
+    return csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
 
 
 def _json_records(table: pd.DataFrame) -> str:
@@ -238,7 +260,7 @@ def check_table_suffix(path: str | os.PathLike[str]) -> str:
 
 def _write_parquet(table: pd.DataFrame, path: Path) -> None:
     """Parquet holds UTF-8 only: names that are not are written with their odd bytes as \\xNN."""
-    text = table.select_dtypes("object").columns
+    text = table.select_dtypes(exclude=["number", "bool"]).columns
     plain = table[text].map(
         lambda v: os.fsencode(v).decode("utf-8", "backslashreplace") if isinstance(v, str) else v
     )
@@ -264,7 +286,8 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     source = Path(path).expanduser()
     suffix = check_table_suffix(source)
     try:
-        table = readers[suffix](source)
+        with pd.option_context("mode.string_storage", "python"):  # pyarrow's refuses odd bytes
+            table = readers[suffix](source)
     except OSError as error:
         raise ValueError(f"cannot read the table {source}: {error.strerror or error}") from error
     except (ValueError, TypeError, AttributeError) as error:
