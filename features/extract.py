@@ -104,15 +104,14 @@ def _measure(
     source: Source, singles: list[Feature], views: set[_ViewKey], budget: _ByteBudget
 ) -> _Measured:
     """One photo's row and the views for its batches; a photo that fails is a row with an `error`."""
-    picture = source[1] if isinstance(source, tuple) else None
     path = source[0] if isinstance(source, tuple) else os.fspath(source)
     facts: Row = {"path": path, "error": None}
     try:
-        if picture is None:
+        if isinstance(source, tuple):
+            photo = Photo.from_image(source[1])
+        else:
             facts["bytes"] = os.stat(path).st_size
             photo = Photo.open(path, budget.hold)
-        else:
-            photo = Photo.from_image(picture)
         facts |= {name: getattr(photo, name) for name in ("width", "height", "taken_at", "camera")}
         values = [_value(f, photo.view(f.view, f.size)) for f in singles]
         row = {k: v for value in values for k, v in value.items()}
@@ -139,7 +138,12 @@ def _named(name: str, columns: Sequence[Column], result: Any) -> Row:
             f"feature {name!r} has {len(columns)} columns ({', '.join(c.name for c in columns)}) "
             f"but its measure returned {len(values)} values; return one for each"
         )
-    plain = (v.item() if isinstance(v, np.generic) else v for v in values)
+    plain = [v.item() if hasattr(v, "item") and np.size(v) == 1 else v for v in values]
+    if odd := [v for v in plain if np.ndim(v)]:
+        raise ValueError(
+            f"feature {name!r}: its measure should return a number for each column, "
+            f"got {type(odd[0]).__name__}"
+        )
     return {column.name: value for column, value in zip(columns, plain, strict=True)}
 
 

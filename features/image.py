@@ -119,7 +119,7 @@ class Photo:
         """A photo from a PIL image, or from a uint8 array (h, w), (h, w, 3) or (h, w, 4), in sRGB.
 
         Raises:
-            PhotoError: an array of another type or shape.
+            PhotoError: an array of another type or shape, another object, a file that is truncated.
         """
         if isinstance(image, np.ndarray):
             shape_ok = image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (3, 4))
@@ -129,7 +129,14 @@ class Photo:
                     f"got {image.dtype} of shape {image.shape}"
                 )
             image = Image.fromarray(image)
-        return cls._decode(image, reduction(max(image.size)), image.size)
+        if not isinstance(image, Image.Image):
+            raise PhotoError(f"a picture is a PIL image or an array, got {type(image).__name__}")
+        try:
+            return cls._decode(image, reduction(max(image.size)), image.size)
+        except PhotoError:
+            raise
+        except Exception as error:  # as above: Pillow reads a file that it opened only now
+            raise PhotoError(_reason(error)) from error
 
     def view(self, kind: View = "rgb", size: int | None = None) -> np.ndarray:
         """A read-only uint8 array: (h, w, 3) for "rgb", (h, w) for "luma" (ITU-R 601).

@@ -163,7 +163,7 @@ def test_declarations_say_what_is_wrong() -> None:
         Column("x", better="up")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="low < high"):
         Column("x", range=(1, 0))
-    with pytest.raises(ValueError, match="'big': size is 1 to 960 pixels .* got 2000"):
+    with pytest.raises(ValueError, match=r"'big': size is 1 to 960 pixels .* got 2000"):
         Feature("big", "1", (Column("x"),), np.mean, size=2000)
     with pytest.raises(ValueError, match="'none' needs at least one Column"):
         Feature("none", "1", (), np.mean)
@@ -175,3 +175,28 @@ def test_settings_are_part_of_a_columns_version() -> None:
     one, two = (Feature("f", "1", (Column("x"),), np.mean, settings=(("k", k),)) for k in (1, 2))
     assert declare([one])[0]["version"] == "1 k 1"
     assert declare([one])[0]["version"] != declare([two])[0]["version"]
+
+
+@pytest.mark.parametrize("value", [np.zeros(2), [1.0]])
+def test_a_measure_that_returns_no_number_is_named(photo: np.ndarray, value: object) -> None:
+    odd = Feature("odd", "1", (Column("odd"),), lambda rgb: value)
+    with pytest.raises(ValueError, match="feature 'odd': its measure should return a number"):
+        list(extract([("a", photo)], [odd], workers=0))
+    whole = Feature("whole", "1", (Column("whole"),), lambda rgb: np.array(3.0))
+    assert next(extract([("a", photo)], [whole], workers=0))["whole"] == 3.0
+
+
+def test_a_picture_in_hand_that_is_none_is_a_row(photo: np.ndarray, tmp_path: Path) -> None:
+    file = tmp_path / "broken.jpg"
+    Image.fromarray(photo).save(file)
+    file.write_bytes(file.read_bytes()[:9000])
+    with Image.open(file) as broken:
+        pictures = [("broken", broken), ("none", None), ("text", "a.jpg"), ("good", photo)]
+        rows = list(extract(pictures, [MEAN], workers=1))
+    errors = [row["error"] for row in rows]
+    assert errors[0].startswith("image file is truncated")
+    assert errors[1:] == [
+        "a picture is a PIL image or an array, got NoneType",
+        "a picture is a PIL image or an array, got str",
+        None,
+    ]
