@@ -77,8 +77,7 @@ def extract(source: Any, features: Sequence[Any] = (), **settings: Any) -> pd.Da
     Raises:
         ValueError: wrong settings, no photos, or features whose columns clash.
     """
-    given = dict(settings, features=features) if len(features) else settings
-    return _measured(source, Settings.load(given))
+    return _measured(source, Settings.load(settings | {"features": features}))
 
 
 def fit_scale(table: pd.DataFrame, normalization: str = "robust") -> Scale:
@@ -138,10 +137,12 @@ def _is_here(find: Callable[..., Any]) -> bool:
 
 def _measured(source: Any, settings: Settings) -> pd.DataFrame:
     """The table of measurements of photos, with its record in attrs."""
-    sources, files, record = _sources(source, settings)
-    if not sources:
-        raise ValueError(_nothing_found(source, record))
+    sources, files, record = check(source, settings)
     features = features_of(settings)
+    if not features:
+        raise ValueError(
+            "nothing to measure: CLIP is not to be had, and no other feature was named"
+        )
     columns = declare(features)
     _check_before(settings, columns)
     workers = None if settings.workers == -1 else settings.workers
@@ -156,23 +157,43 @@ def _measured(source: Any, settings: Settings) -> pd.DataFrame:
     return table
 
 
+def check(source: Any, settings: Settings) -> tuple[list[Source], list[str], dict[str, Any]]:
+    """What there is to measure: its photos, their names in the table, what the record says of them.
+
+    Raises:
+        ValueError: no photos, or prompts that do not pair: before anything is downloaded.
+    """
+    sources, files, record = _sources(source, settings)
+    if not sources:
+        raise ValueError(_nothing_found(source, record))
+    if wants_clip(settings):
+        aesthetic.prompt_pairs(settings.positive_prompt, settings.negative_prompt)
+    return sources, files, record
+
+
 def _check_before(settings: Settings, columns: list[dict[str, Any]]) -> None:
     """Find mistakes in weights, scales and places to write before the work, not after it."""
-    empty = pd.DataFrame()
+    empty = pd.DataFrame({column["name"]: [] for column in columns})
     empty.attrs["photorank"] = {"columns": columns}
-    _given_weights(settings, columns_of(empty))
+    given = _given_weights(settings, columns_of(empty))
+    if given is not None and not set(given) & set(empty):
+        raise ValueError(
+            f"none of the weighted columns ({', '.join(given)}) is measured in this run, which has "
+            f"{', '.join(empty)}: give other weights or features"
+        )
     _scale(settings, columns)
+    _with_duplicates(empty, settings)
     if settings.save_scale:
-        io.check_writable(settings.save_scale)
+        io.check_writable(Path(settings.save_scale).expanduser())
 
 
 def _sources(source: Any, settings: Settings) -> tuple[list[Source], list[str], dict[str, Any]]:
     """What to measure, each photo's name in the table, and what the record says of them."""
     record: dict[str, Any]
     if isinstance(source, str | os.PathLike):
-        folder = Path(source).expanduser().absolute()
-        found = io.find(folder, photo_suffixes(), settings.exclude)
+        found = io.find(source, photo_suffixes(), settings.exclude)
         sources: list[Source] = list(found.photos)
+        folder = io.real(source)
         files = [Path(os.path.relpath(path, folder)).as_posix() for path in found.photos]
         record = {
             "source": str(folder),
@@ -182,11 +203,26 @@ def _sources(source: Any, settings: Settings) -> tuple[list[Source], list[str], 
     elif isinstance(source, Mapping):
         sources, files, record = list(source.items()), list(source), {"source": "pictures"}
     else:
-        sources = [os.path.abspath(os.path.expanduser(path)) for path in source]
+        sources = _paths(source)
         files, record = [os.path.basename(str(path)) for path in sources], {"source": "paths"}
     taken = settings.limit or len(sources)
     record |= {"found": min(taken, len(sources)), "beyond_limit": max(0, len(sources) - taken)}
     return sources[:taken], files[:taken], record
+
+
+def _paths(source: Any) -> list[Source]:
+    """A list of paths as absolute ones.
+
+    Raises:
+        ValueError: `source` is nothing of what can be ranked.
+    """
+    try:
+        return [os.path.abspath(os.path.expanduser(os.fsdecode(path))) for path in source]
+    except TypeError as error:
+        raise ValueError(
+            "the source is a folder, a list of paths, a dict of name -> picture or a table, "
+            f"got {type(source).__name__} ({error})"
+        ) from error
 
 
 def _nothing_found(source: Any, record: Mapping[str, Any]) -> str:
@@ -211,6 +247,10 @@ def _features(settings: Settings) -> list[Any]:
     for name in chosen:
         if isinstance(name, str) and name not in {*builtin, "aesthetic"}:
             raise ValueError(f"unknown feature {name!r}; {near(name, [*builtin, 'aesthetic'])}")
+        if not isinstance(name, str) and not hasattr(name, "columns"):
+            raise ValueError(
+                f"a feature is a Feature, a Head or a built-in one's name, got {name!r}"
+            )
     return [builtin.get(f, f) if isinstance(f, str) else f for f in chosen if f != "aesthetic"]
 
 
@@ -274,20 +314,30 @@ def _ranked(measured: pd.DataFrame, settings: Settings) -> tuple[pd.DataFrame, d
         logger.debug("weight %s = %.3f", name, weight)
     for file, error in table.drop(good.index)[["file", "error"]].itertuples(index=False):
         logger.debug("failed: %s: %s", file, error)
-    ordered = order(table)
-    if settings.dedup != "off" and ("phash" in ordered or settings.dedup == "keep-best"):
-        ordered = mark_duplicates(ordered, settings.dedup_distance)
+    ordered = _with_duplicates(order(table), settings)
+    if "dup_keeper" in ordered:
         record["near_duplicates"] = int((~ordered["dup_keeper"] & ordered["error"].isna()).sum())
     if settings.dedup == "keep-best":
         ordered = keep_best(ordered)
     return arranged(ordered), record
 
 
+def _with_duplicates(ordered: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+    """Near-duplicates marked, unless they are not wanted, or cannot be had and need not."""
+    if settings.dedup == "off" or ("phash" not in ordered and settings.dedup == "mark"):
+        return ordered
+    return mark_duplicates(ordered, settings.dedup_distance)
+
+
 def _scale(settings: Settings, columns: list[dict[str, Any]]) -> Scale | str:
     given = settings.scale
     if given == "":
         return settings.normalization
-    return Scale.load(given, columns) if isinstance(given, str | os.PathLike) else given
+    if isinstance(given, str | os.PathLike):
+        return Scale.load(given, columns)
+    if not hasattr(given, "normalise"):
+        raise ValueError(f"scale is a saved scale's file or what fit_scale returned, got {given!r}")
+    return given
 
 
 def _weights(

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from . import __version__
 from .config.config import near
 from .features import BUILTIN
 from .features.aesthetic import AESTHETIC
@@ -61,9 +62,10 @@ def save(table: pd.DataFrame, path: str | os.PathLike[str]) -> list[Path]:
     check_output(target)
     record, failures = _beside(target, ".meta.json"), _beside(target, ".failed.csv")
     io.write_table(table, target)
-    text = json.dumps(table.attrs.get("photorank", {}), indent=1, default=str)
+    about = {"photorank": __version__} | table.attrs.get("photorank", {})
+    text = json.dumps(about, indent=1, default=str)
     io.write(record, lambda part: part.write_text(text + "\n", encoding="utf-8"))
-    failed = table.drop(measured_rows(table).index).filter(["file", "path", "error"])
+    failed = table[~_is_measured(table)].filter(["file", "path", "error"])
     if len(failed):
         io.write_table(failed, failures)
         return [target, record, failures]
@@ -80,11 +82,25 @@ def load(path: str | os.PathLike[str]) -> pd.DataFrame:
     table = io.read_table(path)
     record = _beside(Path(path).expanduser(), ".meta.json")
     if record.exists():
-        try:
-            table.attrs["photorank"] = json.loads(record.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ValueError(f"{record} is damaged ({error}): rank the photos again") from error
+        table.attrs["photorank"] = _read_record(record)
     return table
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    """The record that `save` wrote.
+
+    Raises:
+        ValueError: it is damaged, or somebody else's.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        columns = record.get("columns", [])
+        if "photorank" in record and all({"name", "better"} <= set(c) for c in columns):
+            return dict(record)
+        problem = "not photorank's"
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        problem = f"damaged ({error})"
+    raise ValueError(f"{path} is {problem}: move it away, or rank the photos again")
 
 
 def as_table(source: Any) -> pd.DataFrame:
@@ -100,14 +116,19 @@ def check_output(path: Path) -> None:
     """Find out before the work that `save` will be able to write to `path`.
 
     Raises:
-        ValueError: a wrong suffix, no permission, or a file there that is not photorank's.
+        ValueError: a wrong suffix, no permission, or a file there or beside it that is not photorank's.
     """
     io.check_table_suffix(path)
     io.check_writable(path)
-    if path.exists() and path.stat().st_size and not _beside(path, ".meta.json").exists():
-        raise ValueError(
-            f"{path} exists and was not written by photorank: give another name, or move it away"
-        )
+    record = _beside(path, ".meta.json")
+    if record.exists():
+        _read_record(record)
+        return
+    for other in (path, _beside(path, ".failed.csv")):
+        if other.exists() and other.stat().st_size:
+            raise ValueError(
+                f"{other} exists and was not written by photorank: give another name, or move it away"
+            )
 
 
 def _beside(path: Path, suffix: str) -> Path:
@@ -140,7 +161,14 @@ def columns_of(table: pd.DataFrame, lower_is_better: Sequence[str] = ()) -> list
 
 
 def measured_rows(table: pd.DataFrame) -> pd.DataFrame:
-    return table[table["error"].isna()] if "error" in table else table
+    """The rows without an `error`."""
+    return table[_is_measured(table)]
+
+
+def _is_measured(table: pd.DataFrame) -> pd.Series[bool]:
+    if "error" not in table:
+        return pd.Series(True, index=table.index)
+    return table["error"].isna() | (table["error"] == "")
 
 
 def derived_columns(table: pd.DataFrame) -> list[str]:
@@ -151,18 +179,26 @@ def derived_columns(table: pd.DataFrame) -> list[str]:
 
 
 def with_names(table: pd.DataFrame) -> pd.DataFrame:
-    """A foreign table with the three columns that every ranking needs."""
+    """Any table with the three columns that every ranking needs, and one label per row."""
     named = table.copy()
     if "file" not in named:
         candidates = (n for n in ("path", "image", "filename", "image_name", "name") if n in named)
         source = next(candidates, None)
-        names = named.index.astype(str) if source is None else named[source].astype(str)
-        named.insert(0, "file", pd.Series(names, index=named.index, dtype=object))
+        names = named.index if source is None else named[source]
+        named.insert(0, "file", pd.Series(list(names), index=named.index, dtype=object))
     if "path" not in named:
         named.insert(1, "path", named["file"])
-    if "error" not in named:
-        named["error"] = pd.Series(None, index=named.index, dtype=object)
-    return named
+    for name in ("file", "path"):
+        texts = [v if isinstance(v, str) else "" if _is_empty(v) else str(v) for v in named[name]]
+        named[name] = pd.Series(texts, index=named.index, dtype=object)
+    failed = ~_is_measured(named)
+    errors = named.get("error", failed)
+    named["error"] = pd.Series(None, index=named.index, dtype=object).mask(failed, errors)
+    return named.reset_index(drop=True)  # tables that were put together repeat their labels
+
+
+def _is_empty(value: Any) -> bool:
+    return pd.api.types.is_scalar(value) and bool(pd.isna(value))
 
 
 def arranged(table: pd.DataFrame) -> pd.DataFrame:

@@ -109,7 +109,7 @@ def test_pictures_in_hand_rank_like_their_files(folder: Path, photo: np.ndarray)
 def test_one_photo_and_equal_photos(photo: np.ndarray) -> None:
     one = pr.rank({"a": photo}, aesthetic="none")
     assert one["rank"].tolist() == [1]
-    equal = pr.rank({name: photo for name in "cab"}, aesthetic="none")
+    equal = pr.rank(dict.fromkeys("cab", photo), aesthetic="none")
     assert equal["file"].tolist() == ["a", "b", "c"]
     assert (equal["final_score"] == 0.5).all()
     assert any("same for every photo" in note for note in equal.attrs["photorank"]["notes"])
@@ -175,3 +175,65 @@ def test_unknown_names_come_with_near_ones(folder: Path) -> None:
         pr.rank(folder, features="sharpnes")
     with pytest.raises(ValueError, match=r"unknown key 'weight' .*did you mean weights\?"):
         pr.rank(folder, weight={})
+
+
+def test_tables_that_were_put_together(ranked: pd.DataFrame, tmp_path: Path) -> None:
+    both = pd.concat([ranked, ranked.assign(path=ranked["path"] + "2")])
+    table = pr.rank(both)
+    assert len(table) == len(both)
+    assert table["path"].is_unique
+    assert table["error"].notna().sum() == 2
+    pr.save(both, tmp_path / "both.csv")
+    assert len(pd.read_csv(tmp_path / "both.failed.csv")) == 2
+
+
+def test_a_foreign_table_with_gaps_in_its_names() -> None:
+    foreign = pd.DataFrame({"file": ["a", None, 3], "v": [1.0, 2, 3], "error": ["", None, ""]})
+    assert pr.rank(foreign)["file"].tolist() == ["3", "", "a"]
+
+
+@pytest.mark.parametrize("beside", ["mine.failed.csv", "mine.meta.json"])
+def test_what_lies_beside_a_table_is_never_written_over(
+    ranked: pd.DataFrame, tmp_path: Path, beside: str
+) -> None:
+    (tmp_path / beside).write_text("[]")
+    with pytest.raises(ValueError, match=f"{beside} .* move it away"):
+        pr.save(ranked, tmp_path / "mine.csv")
+    assert [path.name for path in tmp_path.iterdir()] == [beside]
+
+
+@pytest.mark.parametrize("record", ["[]", "{", '{"photorank": "1", "columns": ["a"]}'])
+def test_a_record_that_is_not_photoranks(tmp_path: Path, record: str) -> None:
+    (tmp_path / "t.csv").write_text("file,v\na,1\nb,2\n")
+    (tmp_path / "t.meta.json").write_text(record)
+    with pytest.raises(ValueError, match=r"t.meta.json is (damaged|not photorank's)"):
+        pr.load(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("source", [None, 3, b"photos", [np.zeros((9, 9, 3), np.uint8)]])
+def test_what_is_no_source(source: object) -> None:
+    with pytest.raises(ValueError, match="the source is a folder, a list of paths, a dict"):
+        pr.rank(source)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"dedup_distance": 65}, "dedup distance is a whole number of bits from 0 to 64"),
+        ({"dedup": "keep-best", "features": "noise"}, "near-duplicates need the column 'phash'"),
+        ({"features": "noise", "weights": {"contrast": 1}}, "none of the weighted columns"),
+        ({"features": [3]}, "a feature is a Feature, a Head or a built-in one's name, got 3"),
+        ({"features": "aesthetic"}, "nothing to measure"),
+        ({"scale": 3}, "scale is a saved scale's file or what fit_scale returned, got 3"),
+        (
+            {"aesthetic": "auto", "positive_prompt": ["a", "b"], "negative_prompt": ["c"] * 3},
+            "prompts pair in order",
+        ),
+    ],
+)
+def test_mistakes_are_found_before_a_photo_is_opened(
+    tmp_path: Path, settings: dict[str, object], message: str
+) -> None:
+    (tmp_path / "broken.jpg").write_bytes(b"x")  # were it opened, no mistake would be noticed
+    with pytest.raises(ValueError, match=message):
+        pr.rank(tmp_path, **{"aesthetic": "none"} | settings)
