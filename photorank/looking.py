@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
@@ -71,8 +72,9 @@ def montage(table: pd.DataFrame, path: str | os.PathLike[str], title: str = "") 
         title: one line above the photos.
 
     Raises:
-        ValueError: no photos, another suffix, or a place that cannot be written.
+        ValueError: not a ranked table, no photos, another suffix, or a place that cannot be written.
     """
+    _check_columns(table, "file", "path", "final_score")
     target = Path(path).expanduser()
     if target.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise ValueError(f"a montage is a .png or .jpg by its suffix, got {str(path)!r}")
@@ -104,7 +106,7 @@ class Explanation:
     __repr__ = __str__
 
 
-def explain(table: pd.DataFrame, file: str) -> Explanation:
+def explain(table: pd.DataFrame, file: str | os.PathLike[str]) -> Explanation:
     """Where the score of `file` comes from: each weighted column against the rest of the folder.
 
     Returns:
@@ -130,7 +132,9 @@ def explain(table: pd.DataFrame, file: str) -> Explanation:
         ],
     ).set_index("column")
     numbers = numbers.sort_values("against_mean", key=abs, ascending=False)
-    place = f"{row['file']} is number {row['rank']} of {len(ranked)} with {row['final_score']:.3f}"
+    place = (
+        f"{row['file']} is number {row['rank']:.0f} of {len(ranked)} with {row['final_score']:.3f}"
+    )
     gains = _in_words(numbers[numbers["against_mean"] > 0.005])
     losses = _in_words(numbers[numbers["against_mean"] < -0.005])
     sentences = [
@@ -157,9 +161,10 @@ def copy(
         Where the photos are now (or would be).
 
     Raises:
-        ValueError: another file in the way, a path that leads out of the folder, or not one photo
-            that is still where it was ranked.
+        ValueError: not a ranked table, another file in the way, two photos of one name, a path that
+            leads out of the folder, or not one photo that is still where it was ranked.
     """
+    _check_columns(table, "file", "path")
     folder = Path(to).expanduser().absolute()
     plan = _copies(measured_rows(table), folder)
     blocked = [target for source, target in plan if _in_the_way(source, target, link)]
@@ -187,6 +192,11 @@ def _copies(photos: pd.DataFrame, folder: Path) -> list[tuple[Path, Path]]:
         (Path(path), folder / file)
         for path, file in zip(photos["path"], photos["file"], strict=True)
     ]
+    [(most, times)] = Counter(target for _, target in pairs).most_common(1) or [(folder, 0)]
+    if times > 1:
+        raise ValueError(
+            f"{times} photos would be {most}: nothing was copied; copy them to different folders"
+        )
     for _, target in pairs:
         if not Path(os.path.normpath(target)).is_relative_to(folder):
             raise ValueError(
@@ -210,9 +220,14 @@ def _in_the_way(source: Path, target: Path, link: bool) -> bool:
     return link or (here.st_size, int(here.st_mtime)) != (there.st_size, int(there.st_mtime))
 
 
-def _row(table: pd.DataFrame, file: str) -> Mapping[str, Any]:
-    if "final_score" not in table:
-        raise ValueError("this table is not ranked: rank it first")
+def _check_columns(table: pd.DataFrame, *needed: str) -> None:
+    if missing := [name for name in needed if name not in table]:
+        raise ValueError(f"a table without {', '.join(missing)} is not ranked: rank it first")
+
+
+def _row(table: pd.DataFrame, file: str | os.PathLike[str]) -> Mapping[str, Any]:
+    _check_columns(table, "rank", "file", "path", "final_score")
+    file = os.fspath(file)
     rows = table[(table["file"] == file) | (table["path"] == file)]
     if rows.empty:
         rows = table[[str(name).rsplit("/", 1)[-1] == file for name in table["file"]]]

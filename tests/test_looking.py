@@ -64,14 +64,26 @@ def test_explain_adds_up_to_the_score(ranked: pd.DataFrame) -> None:
     ("file", "message"),
     [
         ("god.jpg", r"no photo 'god.jpg' in this table; did you mean good.jpg"),
-        ("broken.jpg", "broken.jpg failed and has no score: not a picture"),
+        (Path("broken.jpg"), "broken.jpg failed and has no score: not a picture"),
     ],
 )
-def test_explain_says_what_is_wrong(ranked: pd.DataFrame, file: str, message: str) -> None:
+def test_explain_says_what_is_wrong(ranked: pd.DataFrame, file: str | Path, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         pr.explain(ranked, file)
     with pytest.raises(ValueError, match="not ranked: rank it first"):
         pr.explain(ranked.drop(columns="final_score"), "good.jpg")
+
+
+def test_explain_counts_in_whole_numbers_after_a_csv(ranked: pd.DataFrame, tmp_path: Path) -> None:
+    pr.save(ranked, tmp_path / "t.csv")
+    assert "is number 1 of 3" in pr.explain(pr.load(tmp_path / "t.csv"), ranked.file[0]).text
+
+
+def test_two_photos_of_one_name_are_not_copied_into_one(folder: Path, tmp_path: Path) -> None:
+    table = pr.rank([folder / "good.jpg", folder / "sub" / "good.jpg"], aesthetic="none")
+    with pytest.raises(ValueError, match=r"2 photos would be .*good.jpg: nothing was copied"):
+        pr.copy(table, tmp_path / "best")
+    assert not (tmp_path / "best").exists()
 
 
 def test_montage_and_its_errors(ranked: pd.DataFrame, tmp_path: Path) -> None:
@@ -83,6 +95,8 @@ def test_montage_and_its_errors(ranked: pd.DataFrame, tmp_path: Path) -> None:
         pr.montage(ranked, tmp_path / "m.txt")
     with pytest.raises(ValueError, match="at least one photo"):
         pr.montage(ranked.head(0), tmp_path / "m.png")
+    with pytest.raises(ValueError, match="a table without final_score is not ranked"):
+        pr.montage(ranked.drop(columns="final_score"), tmp_path / "m.png")
 
 
 def test_copies_keep_their_folders_and_never_overwrite(
@@ -115,7 +129,7 @@ def test_links_dry_runs_and_photos_that_have_gone(
     assert pr.copy(ranked.head(1), tmp_path / "links", link=True) == [link]
     gone = ranked.assign(path="/no/such/" + ranked["file"])
     with pytest.raises(
-        ValueError, match="3 of 3 photos are no longer there .* rank the folder again"
+        ValueError, match=r"3 of 3 photos are no longer there .* rank the folder again"
     ):
         pr.copy(gone, tmp_path / "none")
     outside = ranked.assign(file="../" + ranked["file"])
