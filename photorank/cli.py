@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import os
 import sys
@@ -34,6 +35,8 @@ def main(argv: Sequence[str]) -> int:
     130: interrupted.
     """
     arguments = vars(_parser().parse_args(argv))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # file names need not be UTF-8
     command: Callable[..., int] = arguments.pop("command")
     try:
         return command(**arguments)
@@ -43,7 +46,7 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("photorank: interrupted; no file is half-written", file=sys.stderr)
         return INTERRUPTED
-    except (ValueError, ImportError) as error:
+    except (ValueError, ImportError, OSError) as error:
         print(f"photorank: {error}", file=sys.stderr)
         return WRONG_USE
 
@@ -242,16 +245,20 @@ def _rank(
     _log_at_level(settings)
     from . import pipeline, tables
     from .summary import print_summary
-    from .utils.io import TABLE_SUFFIXES
+    from .utils.io import TABLE_SUFFIXES, real
 
     source: Any = input
     if Path(input).suffix.lower() in TABLE_SUFFIXES and not Path(input).is_dir():
         source = tables.load(input)
-    output = Path(settings.output_csv) if settings.output_csv else _default_output(input)
+    output = Path(settings.output_csv or _default_output(input)).expanduser()
+    if isinstance(source, str):
+        pipeline.check(source, settings)
     tables.check_output(output)
     if isinstance(source, str):
         pipeline.fetch_models(settings)
     table = pipeline.rank(source, **vars(settings))
+    if not isinstance(source, str):
+        table.attrs["photorank"]["table"] = str(real(input))
     written = tables.save(table, output)
     record = table.attrs["photorank"]
     if not settings.quiet:
@@ -398,13 +405,16 @@ def _default_output(input: str) -> Path:
     import hashlib
     import json
 
-    folder = Path(input).expanduser().absolute()
-    name = (folder.stem if folder.is_file() else folder.resolve().name) or "root"
+    from .utils.io import real
+
+    folder = real(input)
+    made_from = "table" if folder.is_file() else "source"
+    name = (folder.stem if folder.is_file() else folder.name) or "root"
     csv = Path("output", "csvs", f"{name}.csv")
     record = csv.with_name(f"{name}.meta.json")
     try:
-        same = json.loads(record.read_text(encoding="utf-8")).get("source") == str(folder)
-    except (OSError, ValueError):
+        same = json.loads(record.read_text(encoding="utf-8")).get(made_from) == str(folder)
+    except (OSError, ValueError, AttributeError):
         same = not csv.exists()
     digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:8]
     return csv if same else csv.with_name(f"{name}-{digest}.csv")

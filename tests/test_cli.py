@@ -126,6 +126,8 @@ def test_a_table_is_ranked_without_its_photos(folder: Path) -> None:
             "unknown feature 'sharpnes'; did you mean sharpness?",
         ),
         (["photos", "--batch_size", "0"], "batch_size is a whole number from 1 up, got 0"),
+        ([""], "the folder's name is empty"),
+        (["photos", "--output_csv", "n" * 300 + ".csv"], "File name too long"),
         (["broken"], "none of the 1 photos could be read (the first, x.jpg: truncated"),
     ],
 )
@@ -140,6 +142,37 @@ def test_wrong_use_is_one_line_and_exit_2(
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("photorank: ")
     assert message in error
+
+
+def test_a_folder_that_is_not_there_is_noticed_before_models_are_looked_for(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["rank", "nowhere"]) == 2
+    assert capsys.readouterr().err.startswith("photorank: cannot read the folder 'nowhere'")
+
+
+def test_one_folder_is_one_table_however_it_is_spelt(folder: Path) -> None:
+    for spelling in ("photos", folder, "photos/../photos"):
+        assert rank(spelling) == 0
+    assert {path.name for path in Path("output/csvs").iterdir()} == {
+        "photos.csv",
+        "photos.meta.json",
+    }
+
+
+def test_one_foreign_table_is_one_table_each_time(folder: Path) -> None:
+    Path("t.csv").write_text("file,v\na,1\nb,2\n")
+    for _ in range(2):
+        assert rank("t.csv") == 0
+    assert {path.name for path in Path("output/csvs").iterdir()} == {"t.csv", "t.meta.json"}
+
+
+def test_a_name_that_is_not_utf8_can_be_printed(folder: Path) -> None:
+    odd = os.fsdecode(b"caf\xe9")
+    folder.rename(odd)
+    done = run(odd, env=os.environ | {"PYTHONIOENCODING": "utf-8:strict"}, errors="surrogateescape")
+    assert done.returncode == 0
+    assert f"wrote output/csvs/{odd}.csv" in done.stdout
 
 
 def test_what_argparse_refuses_is_exit_2(capsys: pytest.CaptureFixture[str]) -> None:

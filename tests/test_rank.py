@@ -219,8 +219,6 @@ def test_what_is_no_source(source: object) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"dedup_distance": 65}, "dedup distance is a whole number of bits from 0 to 64"),
-        ({"dedup": "keep-best", "features": "noise"}, "near-duplicates need the column 'phash'"),
         ({"features": "noise", "weights": {"contrast": 1}}, "none of the weighted columns"),
         ({"features": [3]}, "a feature is a Feature, a Head or a built-in one's name, got 3"),
         ({"features": "aesthetic"}, "nothing to measure"),
@@ -237,3 +235,20 @@ def test_mistakes_are_found_before_a_photo_is_opened(
     (tmp_path / "broken.jpg").write_bytes(b"x")  # were it opened, no mistake would be noticed
     with pytest.raises(ValueError, match=message):
         pr.rank(tmp_path, **{"aesthetic": "none"} | settings)
+
+
+@pytest.mark.parametrize(
+    ("features", "settings", "message"),
+    [
+        (["phash"], {"dedup_distance": 65}, "dedup distance is a whole number of bits"),
+        ([], {"dedup": "keep-best"}, "near-duplicates need the column 'phash'"),
+    ],
+)
+def test_near_duplicates_that_cannot_be_found_cost_no_work(
+    folder: Path, features: list[object], settings: dict[str, object], message: str
+) -> None:
+    measured = []
+    spy = pr.Feature("spy", "1", (pr.Column("spy"),), lambda rgb: measured.append(rgb) or 1)
+    with pytest.raises(ValueError, match=message):
+        pr.rank(folder, features=[*features, spy], aesthetic="none", **settings)
+    assert not measured
