@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
+from photorank.config.config import Settings
 from photorank.features.image import Photo
 from photorank.features.technical import (
     COLOURFULNESS,
@@ -33,7 +34,11 @@ from photorank.ranking.fusion import fuse
 from photorank.training.degradations import KINDS, LEVELS, degrade
 
 FEATURES = (SHARPNESS, EXPOSURE, CONTRAST, NOISE, COLOURFULNESS, LAPLACIAN_VARIANCE)
-WEIGHTS = {"sharpness": 0.35, "exposure": 0.2, "contrast": 0.1, "noise": 0.15}
+WEIGHTS = {  # faces are another test's matter
+    name: weight
+    for name, weight in Settings.load({}).weights["without_clip"].items()
+    if name != "faces"
+}
 
 
 def measured(photo: Photo) -> dict[str, float]:
