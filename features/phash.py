@@ -22,7 +22,7 @@ def perceptual_hash(luma: np.ndarray) -> str:
     Returns:
         16 hexadecimal digits, as the library imagehash prints them. Two hashes are compared by the
         number of bits in which they differ, 0 to 64: re-saves of one photo are 0 to 8 apart,
-        different photos 22 and more.
+        different subjects 10 and more (docs/near_duplicates.md).
 
     References:
         N. Krawetz, "Looks like it", hackerfactor.com, 2011; the hash is `imagehash.phash`.
