@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 DONE, SOME_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
+_LABELS = (
+    "your ratings: a table with the columns file (or path), rating (or stars, mos, score) and "
+    "perhaps scene"
+)
+
 
 def run() -> None:
     """The installed command's entry."""
@@ -85,13 +90,15 @@ def _add_evaluate(commands: Any) -> None:
     parser = commands.add_parser(
         "evaluate",
         help="figures and pictures of a ranking",
-        description="Print figures of a ranked table that need no ratings; write histograms to "
-        "results/ and montages of the best and the worst photos to output/topk_images/.",
+        description="Print figures of a ranked table, with --labels also how far it agrees with "
+        "people's ratings; write histograms to results/ and montages of the best and the worst "
+        "photos to output/topk_images/.",
     )
     _add_table(parser)
     parser.add_argument(
         "--top_k", type=int, default=20, metavar="N", help="photos per montage (default: 20)"
     )
+    parser.add_argument("--labels", metavar="FILE", help=_LABELS)
     parser.set_defaults(command=_evaluate)
 
 
@@ -114,8 +121,7 @@ def _add_tune(commands: Any) -> None:
     parser.add_argument(
         "--labels",
         metavar="FILE",
-        help="your ratings: a table with the columns file (or path), rating (or stars, mos, score) "
-        "and perhaps scene",
+        help=_LABELS,
     )
     numbers = {
         "trials": "sets of weights that are tried per fold (default: 200)",
@@ -275,19 +281,25 @@ def _rank(
     return SOME_FAILED if settings.strict and record["failed"] else DONE
 
 
-def _evaluate(table: str | None, top_k: int = 20) -> int:
+def _evaluate(table: str | None, top_k: int = 20, labels: str | None = None) -> int:
     import json
 
-    from .evaluating import draw, evaluate
-    from .evaluation.proxy_metrics import as_text
+    from .evaluating import draw, draw_agreement, evaluate
+    from .evaluation import agreement, proxy_metrics
     from .tables import load
 
     path = Path(table or _newest_table())
     ranked = load(path)
-    metrics = evaluate(ranked)
+    metrics = evaluate(ranked, labels)
+    agreed = metrics.pop("agreement", None)
     print(f"Proxy metrics: {json.dumps(metrics)}")
-    print(as_text(metrics))
-    for picture in draw(ranked, path.stem, top_k):
+    print(proxy_metrics.as_text(metrics))
+    pictures = draw(ranked, path.stem, top_k)
+    if labels is not None:
+        print(f"Agreement: {json.dumps(agreed)}")
+        print(agreement.as_text(agreed))
+        pictures += draw_agreement(ranked, labels, agreed, path.stem, top_k)
+    for picture in pictures:
         print(f"look at {picture}")
     return DONE
 
