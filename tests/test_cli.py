@@ -227,6 +227,25 @@ def test_ctrl_c_ends_cleanly(folder: Path, tmp_path: Path) -> None:
     assert os.listdir(tmp_path / "output" / "csvs") == []
 
 
+@pytest.mark.parametrize(
+    ("script", "command"),
+    [
+        ("scripts/run_ranking.py", "rank"),
+        ("scripts/evaluate.py", "evaluate"),
+        ("hyperparameter_tuning.py", "tune"),
+    ],
+)
+def test_each_script_is_its_command(script: str, command: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / script), "--help"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith(f"usage: photorank {command} ")
+
+
 def test_a_closed_pipe_is_no_error(folder: Path, tmp_path: Path) -> None:
     command = f"{sys.executable} {SCRIPT} photos --aesthetic none | true; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True)
