@@ -225,11 +225,29 @@ def test_memory_is_asked_for_by_the_reduced_size(photo: np.ndarray, tmp_path: Pa
         yield
 
     big = Image.fromarray(photo).resize((2048, 1024))
-    for name, options in {"b.jpg": {}, "p.jpg": {"progressive": True}, "b.png": {}}.items():
+    files = {"b.jpg": {}, "p.jpg": {"progressive": True}, "b.png": {}, "b.tif": {}, "b.jp2": {}}
+    for name, options in files.items():
         big.save(tmp_path / name, **options)
         Photo.open(tmp_path / name, admit)
     pixels = 2048 * 1024
-    assert asked == [pixels, pixels + 6 * pixels, 4 * pixels]
+    reducing = 8 * pixels
+    assert asked == [pixels, pixels + 6 * pixels, *(n * pixels + reducing for n in (4, 6, 17))]
+
+
+def test_a_photo_that_takes_all_there_is_asks_for_no_more(
+    monkeypatch: pytest.MonkeyPatch, photo: np.ndarray, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("photorank.features.image.MAX_DECODED_BYTES", 10_000_000)
+    Image.fromarray(photo).resize((2000, 1000)).save(tmp_path / "b.png")  # 8 MB, 24 to reduce it
+    asked = []
+
+    @contextlib.contextmanager
+    def admit(needed: int) -> Iterator[None]:
+        asked.append(needed)
+        yield
+
+    Photo.open(tmp_path / "b.png", admit)
+    assert asked == [10_000_000]  # more would wait for ever
 
 
 @pytest.mark.parametrize(
