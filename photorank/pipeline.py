@@ -179,7 +179,7 @@ def _check_before(settings: Settings, columns: list[dict[str, Any]]) -> None:
     if given is not None and not set(given) & set(empty):
         raise ValueError(
             f"none of the weighted columns ({', '.join(given)}) is measured in this run, which has "
-            f"{', '.join(empty)}: give other weights or features"
+            f"{', '.join(map(str, empty))}: give other weights or features"
         )
     _scale(settings, columns)
     _with_duplicates(empty, settings)
@@ -297,7 +297,7 @@ def _ranked(measured: pd.DataFrame, settings: Settings) -> tuple[pd.DataFrame, d
     columns = [c for c in columns if c["name"] in weights or not c.get("foreign")]
     columns = [c for c in columns if c["name"] in table]
     counts = {"ranked": len(good), "failed": len(table) - len(good)}
-    record = {"found": len(table)} | counts | {"columns": columns, "notes": notes}
+    record: dict[str, Any] = {"found": len(table)} | counts | {"columns": columns, "notes": notes}
     if good.empty:
         table["final_score"] = np.nan
     else:

@@ -68,10 +68,11 @@ def check_weights(
             raise ValueError(f"weight for {given!r}: {given!r} {problem}; there is: {ranked}")
         if isinstance(weight, bool) or not isinstance(weight, numbers.Real):
             raise ValueError(f"weight for {given!r}: wanted a number, got {weight!r}")
-        if not 0 <= weight < math.inf:
+        number = float(weight)
+        if not 0 <= number < math.inf:
             raise ValueError(f"weight for {given!r}: wanted 0 or more, got {weight}")
-        if weight > 0:
-            checked[name] = float(weight)
+        if number > 0:
+            checked[name] = number
     if not checked:
         raise ValueError("every weight is 0: give at least one column a weight above 0")
     return checked
