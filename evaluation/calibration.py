@@ -53,7 +53,7 @@ def calibration(
     _dress(axes, found)
     text, font = with_font(f"{title}  {len(score):,} rated photos".strip())
     figure.suptitle(text, fontproperties=FontProperties(fname=font, size=14), parse_math=False)
-    figure.savefig(path)
+    figure.savefig(path, metadata={"Software": "photorank"})
 
 
 def means(score: np.ndarray, rating: np.ndarray) -> np.ndarray:

@@ -224,8 +224,7 @@ def _prepare(image: Image.Image) -> tuple[int, int]:
     """Let a JPEG decoder reduce by itself, refuse what is too large, all by the header.
 
     Returns:
-        The factor that is still to go, and the bytes that decoding and reducing take, but no more
-        than there may be: a photo that takes more is decoded alone.
+        The factor that is still to go, and the bytes that decoding and reducing take.
     """
     width, height = image.size
     megapixels = f"{width * height / 1e6:,.0f} MP"
@@ -234,20 +233,19 @@ def _prepare(image: Image.Image) -> tuple[int, int]:
     factor = reduction(max(width, height))
     if image.format in _JPEG:
         image.draft(None, (max(1, width // factor), max(1, height // factor)))
-    needed = 4 * image.width * image.height  # in Pillow
+    to_go = factor // round(max(width, height) / max(image.size))
+    pixels = image.width * image.height
+    needed = _DECODER_BYTES.get(str(image.format), 4) * pixels
     if image.info.get("progressive"):
         needed += 6 * width * height  # coefficients of the whole photo
+    if to_go > 1:
+        needed += 8 * min(pixels, _STRIP_PIXELS)  # a strip, and the same in another mode
     if needed > MAX_DECODED_BYTES:
         raise PhotoError(
             f"too large: decoding {megapixels} of {image.format} takes {needed / 1e9:.1f} GB, "
             "the limit is 1 GB"
         )
-    to_go = factor // round(max(width, height) / max(image.size))
-    pixels = image.width * image.height
-    needed += (_DECODER_BYTES.get(str(image.format), 4) - 4) * pixels
-    if to_go > 1:
-        needed += 8 * min(pixels, _STRIP_PIXELS)  # a strip, and the same in another mode
-    return to_go, min(needed, MAX_DECODED_BYTES)
+    return to_go, needed
 
 
 def _reduce(image: Image.Image, factor: int) -> Image.Image:

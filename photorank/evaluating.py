@@ -84,7 +84,10 @@ def draw(table: pd.DataFrame, name: str, top_k: int = 20) -> list[Path]:
     ranked = measured_rows(table)
     if ranked.empty:
         raise ValueError("no photo in this table was ranked: nothing to draw")
+    if top_k < 1:
+        raise ValueError(f"top_k is a whole number from 1 up, got {top_k}")
     picture = Path("results", f"{name}.png")
+    io.check_ours(picture)
     declared = [c for c in columns_of(ranked) if c["name"] in ranked and not c.get("foreign")]
     io.write(picture, lambda part: histograms(ranked, part, declared or None, name))
     folder = Path("output", "topk_images", name)
@@ -110,6 +113,7 @@ def draw_agreement(
     """
     photos, _ = _rated(table, read_labels(labels))
     picture = Path("results", f"{name}_calibration.png")
+    io.check_ours(picture)
     score, rating = photos["final_score"].to_numpy(float), photos["_rating"].to_numpy(float)
     io.write(picture, lambda part: calibration(score, rating, found, part, name))
     worst = disagreements(table, labels).head(top_k)

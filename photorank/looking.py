@@ -58,6 +58,7 @@ def show(
             contact_sheet(table, page, _picture, title)
             return Page(page.read_text(encoding="utf-8"))
     target = Path(html).expanduser()
+    io.check_ours(target)
     where = target.absolute().parent
     io.write(target, lambda part: contact_sheet(table, part, _picture, title, where))
     return target
@@ -78,6 +79,7 @@ def montage(table: pd.DataFrame, path: str | os.PathLike[str], title: str = "") 
     target = Path(path).expanduser()
     if target.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise ValueError(f"a montage is a .png or .jpg by its suffix, got {str(path)!r}")
+    io.check_ours(target)
     photos = measured_rows(table)
     captions = [
         Caption(str(row["file"]), _number(row, "rank"), row["final_score"], copies)

@@ -25,7 +25,17 @@ from .ranking.dedup import keep_best, mark_duplicates
 from .ranking.fusion import Scale, fuse
 from .ranking.order import order
 from .ranking.weights import check_weights, read_weights
-from .tables import arranged, columns_of, derived_columns, load, measured_rows, save, with_names
+from .tables import (
+    arranged,
+    as_table,
+    columns_of,
+    derived_columns,
+    is_table,
+    load,
+    measured_rows,
+    save,
+    with_names,
+)
 from .utils import io
 from .utils.logging import logger, progress
 
@@ -37,8 +47,8 @@ def rank(source: Any, **settings: Any) -> pd.DataFrame:
 
     Args:
         source: a folder (searched with all folders below it), a list of paths, a dict of name ->
-            uint8 RGB array or PIL image, or a table of measurements (from `extract`, `load`, or any
-            DataFrame with numeric columns), which is ranked without opening a photo.
+            uint8 RGB array or PIL image, or a table of measurements (from `extract`, any DataFrame
+            with numeric columns, or the path of such a table), ranked without opening a photo.
         **settings: any field of `Settings`, by the name of its flag.
 
     Returns:
@@ -53,7 +63,7 @@ def rank(source: Any, **settings: Any) -> pd.DataFrame:
     """
     start = time.monotonic()
     chosen = Settings.load(settings)
-    measured = source if isinstance(source, pd.DataFrame) else _measured(source, chosen)
+    measured = as_table(source) if is_table(source) else _measured(source, chosen)
     table, record = _ranked(measured, chosen)
     record |= {"photorank": __version__, "settings": _plain(chosen)}
     record["seconds"] = round(time.monotonic() - start, 2)
@@ -80,12 +90,17 @@ def extract(source: Any, features: Sequence[Any] = (), **settings: Any) -> pd.Da
     return _measured(source, Settings.load(settings | {"features": features}))
 
 
-def fit_scale(table: pd.DataFrame, normalization: str = "robust") -> Scale:
+def fit_scale(table: Any, normalization: str = "robust") -> Scale:
     """Fit a normalisation to a table of measurements; with `rank(scale=...)` it serves other folders.
+
+    Args:
+        table: a DataFrame, or the path of a saved one.
+        normalization: "robust", "minmax" or "rank".
 
     Raises:
         ValueError: an unknown method.
     """
+    table = as_table(table)
     ranked = [c for c in columns_of(table) if c["better"] != "neither"]
     return Scale.fit(measured_rows(table), ranked, normalization)
 
@@ -105,11 +120,7 @@ def download(**settings: Any) -> dict[str, str]:
 
 
 def fetch_models(settings: Settings) -> None:
-    """Download the models that this run could use and lacks; without a network `rank` says what is amiss.
-
-    Raises:
-        ValueError: `aesthetic="clip"`, and its weights are not to be had.
-    """
+    """Download the models that this run could use and lacks. Without a network, `rank` says what is amiss."""
     wanted: list[Callable[..., Any]] = []
     if wants_clip(settings):
         wanted.append(partial(aesthetic.find_checkpoint, *clip_names(settings)))
@@ -184,6 +195,7 @@ def _check_before(settings: Settings, columns: list[dict[str, Any]]) -> None:
     _scale(settings, columns)
     _with_duplicates(empty, settings)
     if settings.save_scale:
+        io.check_ours(settings.save_scale)
         io.check_writable(Path(settings.save_scale).expanduser())
 
 
@@ -192,9 +204,12 @@ def _sources(source: Any, settings: Settings) -> tuple[list[Source], list[str], 
     record: dict[str, Any]
     if isinstance(source, str | os.PathLike):
         found = io.find(source, photo_suffixes(), settings.exclude)
-        sources: list[Source] = list(found.photos)
+        photos = [path for path in found.photos if not _made_here(path)]
+        if len(photos) < len(found.photos):
+            found.skipped["made by photorank"] = len(found.photos) - len(photos)
+        sources: list[Source] = list(photos)
         folder = io.real(source)
-        files = [Path(os.path.relpath(path, folder)).as_posix() for path in found.photos]
+        files = [Path(os.path.relpath(path, folder)).as_posix() for path in photos]
         record = {
             "source": str(folder),
             "skipped": dict(found.skipped.most_common()),
@@ -208,6 +223,19 @@ def _sources(source: Any, settings: Settings) -> tuple[list[Source], list[str], 
     taken = settings.limit or len(sources)
     record |= {"found": min(taken, len(sources)), "beyond_limit": max(0, len(sources) - taken)}
     return sources[:taken], files[:taken], record
+
+
+def _made_here(path: str) -> bool:
+    """Whether it is a picture that photorank draws below the current folder: no photo to rank."""
+    here = io.real(".")
+    if not path.startswith(f"{here}{os.sep}"):
+        return False
+    place = Path(path).relative_to(here)
+    if place.parts[:2] == ("output", "topk_images"):
+        return True
+    records = (here / "output" / "csvs").glob("*.meta.json")
+    names = ("tuning_", *(record.name.removesuffix(".meta.json") for record in records))
+    return place.parts[0] == "results" and len(place.parts) == 2 and place.stem.startswith(names)
 
 
 def _paths(source: Any) -> list[Source]:
@@ -304,6 +332,10 @@ def _ranked(measured: pd.DataFrame, settings: Settings) -> tuple[pd.DataFrame, d
         scale = _scale(settings, columns)
         fused = fuse(good, columns, weights, scale)
         notes += fused.notes
+        dropped = [f"{n} has no value here: its weight goes to the others" for n in fused.dropped]
+        for note in dropped:
+            logger.warning(note)
+        record["notes"] = dropped + notes
         table = table.join(fused.table)
         record |= {"weights": fused.weights, "scale": asdict(fused.scale)}
         if settings.save_scale:

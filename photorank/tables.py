@@ -103,6 +103,14 @@ def _read_record(path: Path) -> dict[str, Any]:
     raise ValueError(f"{path} is {problem}: move it away, or rank the photos again")
 
 
+def is_table(source: Any) -> bool:
+    """Whether this is a table, or by its suffix the path of one, and no folder of that name."""
+    if isinstance(source, str | os.PathLike):
+        path = Path(source).expanduser()
+        return path.suffix.lower() in io.TABLE_SUFFIXES and not path.is_dir()
+    return isinstance(source, pd.DataFrame)
+
+
 def as_table(source: Any) -> pd.DataFrame:
     """A DataFrame as it is, anything else as the path of a saved table.
 

@@ -81,6 +81,7 @@ class Tuned(Mapping[str, float]):
             ValueError: it cannot be written.
         """
         target = Path(path).expanduser()
+        io.check_ours(target)
         draw = partial(
             plot_tuning,
             weights=pd.Series(self.weights).reindex(self.by_fold.columns, fill_value=0.0),

@@ -109,12 +109,14 @@ class Fused:
         table: `final_score`, `<column>_norm` and `<column>_contribution` per ranked column, and
             `missing` (the weighted columns without a value for this photo, comma-separated).
         weights: those used, adding up to 1.
-        notes: one sentence each: dropped, constant and clipped columns.
+        dropped: the weighted columns that have no value in this table.
+        notes: one sentence each: constant and clipped columns.
     """
 
     table: pd.DataFrame
     weights: dict[str, float]
     scale: Scale
+    dropped: list[str]
     notes: list[str]
 
 
@@ -140,7 +142,8 @@ def fuse(
     """
     ranked = [c for c in columns if c["better"] != "neither" and c["name"] in table]
     fitted = Scale.fit(table, ranked, scale) if isinstance(scale, str) else scale
-    used, notes = _usable(table, weights, fitted)
+    used = _usable(table, weights, fitted)
+    notes: list[str] = []
     total = sum(used.values())
     shares = {name: weight / total for name, weight in used.items()}
     parts: dict[str, np.ndarray] = {}
@@ -150,7 +153,8 @@ def fuse(
         absent = np.isnan(norm)
         if isinstance(scale, str) and table[name].nunique() == 1 and len(table) > 1:
             norm = np.full(len(table), MISSING)
-            notes.append(f"{name} is the same for every photo and counts as {MISSING} for each")
+            if name in shares:
+                notes.append(f"{name} is the same for every photo and counts as {MISSING} for each")
         elif beyond and not isinstance(scale, str):
             notes.append(f"{name}: {beyond} of {len(table)} values beyond the saved scale, clipped")
         if name in shares:
@@ -159,13 +163,12 @@ def fuse(
         parts[f"{name}_contribution"] = shares.get(name, 0.0) * parts[f"{name}_norm"]
     contributions = [values for part, values in parts.items() if part.endswith("_contribution")]
     fused = {"final_score": np.sum(contributions, axis=0)} | parts | {"missing": missing}
-    return Fused(pd.DataFrame(fused, index=table.index), shares, fitted, notes)
+    dropped = [name for name in weights if name not in used]
+    return Fused(pd.DataFrame(fused, index=table.index), shares, fitted, dropped, notes)
 
 
-def _usable(
-    table: pd.DataFrame, weights: Mapping[str, float], scale: Scale
-) -> tuple[dict[str, float], list[str]]:
-    """The weights of columns that have values here, and a note for each one dropped."""
+def _usable(table: pd.DataFrame, weights: Mapping[str, float], scale: Scale) -> dict[str, float]:
+    """The weights of columns that have values here."""
     has_values = {n: n in table and len(_finite(table[n])) > 0 for n in weights}
     unscaled = [n for n in weights if has_values[n] and n not in scale.columns]
     if unscaled:
@@ -178,10 +181,7 @@ def _usable(
         raise ValueError(
             f"none of the weighted columns ({', '.join(weights)}) has a value here: give other weights"
         )
-    dropped = [n for n in weights if n not in used]
-    return used, [
-        f"{n} could not be computed in this run: its weight goes to the others" for n in dropped
-    ]
+    return used
 
 
 def _knots(finite: np.ndarray, column: Declaration, method: str) -> tuple[float, ...]:

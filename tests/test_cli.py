@@ -91,9 +91,16 @@ def test_flags_reach_the_ranking(folder: Path) -> None:
     assert table["final_score"].tolist() == [1]
 
 
-@pytest.mark.parametrize("names", [["sharpness,phash"], ["sharpness", "phash"]])
-def test_features_by_name(folder: Path, names: list[str]) -> None:
-    assert rank(folder, "--features", *names) == 0
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["photos", "--features", "sharpness,phash"],
+        ["photos", "--features", "sharpness", "phash"],
+        ["--features", "sharpness,phash", "photos"],
+    ],
+)
+def test_features_by_name(folder: Path, arguments: list[str]) -> None:
+    assert rank(*arguments) == 0
     columns = set(pd.read_csv("output/csvs/photos.csv").columns)
     assert {"sharpness", "phash"} <= columns
     assert not {"exposure", "face_present"} & columns
@@ -127,6 +134,7 @@ def test_a_table_is_ranked_without_its_photos(folder: Path) -> None:
         ),
         (["photos", "--batch_size", "0"], "batch_size is a whole number from 1 up, got 0"),
         ([""], "the folder's name is empty"),
+        ([], "nothing to rank: give a folder of photos"),
         (["photos", "--output_csv", "n" * 300 + ".csv"], "File name too long"),
         (["broken"], "none of the 1 photos could be read (the first, x.jpg: truncated"),
     ],
@@ -176,7 +184,7 @@ def test_a_name_that_is_not_utf8_can_be_printed(folder: Path) -> None:
 
 
 def test_what_argparse_refuses_is_exit_2(capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments in (["rank"], ["rank", "x", "--device", "tpu"], ["rank", "x", "--nonsense"], []):
+    for arguments in (["rank", "x", "--device", "tpu"], ["rank", "x", "--nonsense"], []):
         with pytest.raises(SystemExit) as ended:
             main(arguments)
         assert ended.value.code == 2
@@ -263,3 +271,38 @@ def test_spaces_other_scripts_and_a_read_only_folder(photo: np.ndarray, tmp_path
     assert done.returncode == 0, done.stderr
     assert os.listdir(folder) == before
     assert (tmp_path / "output/csvs/Fotos à vendre 写真.csv").exists()
+
+
+def test_a_run_in_the_photo_folder_does_not_rank_its_own_pictures(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    assert rank(".", "--evaluate") == rank(".", "--evaluate") == 0
+    assert "2 photos ranked, 0 failed, skipped: 3 made by photorank" in capsys.readouterr().out
+    (folder / "results" / "mine.png").write_bytes((folder / "b.png").read_bytes())
+    assert rank(".") == 0
+    assert "3 photos ranked" in capsys.readouterr().out
+
+
+def test_only_photoranks_own_files_are_written_over(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert rank(folder, "--save_scale", "s.json") == rank(folder, "--save_scale", "s.json") == 0
+    assert main(["show", "--html", "page.html"]) == main(["show", "--html", "page.html"]) == 0
+    for mine, arguments in {
+        "mine.json": ["rank", "photos", "--save_scale", "mine.json"],
+        "mine.html": ["show", "--html", "mine.html"],
+        "results/photos.png": ["evaluate"],
+    }.items():
+        Path(mine).parent.mkdir(exist_ok=True)
+        Path(mine).write_text("mine")
+        assert main(arguments) == 2
+        assert f"{mine} exists and was not written by photorank" in capsys.readouterr().err
+        assert Path(mine).read_text() == "mine"
+
+
+def test_a_column_that_drops_out_is_a_warning_even_when_quiet(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert rank(folder, "--weights", "aesthetic=1,sharpness=1", "--quiet") == 0
+    assert "WARNING aesthetic has no value here" in capsys.readouterr().err

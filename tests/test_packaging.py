@@ -158,7 +158,7 @@ def test_run_ranking_sh_installs_repairs_and_then_only_ranks(
         return run(*command, cwd=tmp_path, **OFFLINE, **foreign)
 
     interrupted = ranking()  # there is no network, and its own environment has no hatchling
-    assert interrupted.returncode == 1
+    assert interrupted.returncode == 2
     assert "run_ranking.sh: pip could not install photorank" in interrupted.stderr
 
     lend(checkout / ".venv")
@@ -202,7 +202,7 @@ def test_without_a_usable_python_one_line_says_so(
         shutil.copy(checkout / name, copy / name)
     path = only_these_commands(tmp_path / "bin", pythons)
     done = run("bash", copy / "run_ranking.sh", cwd=tmp_path, PATH=path)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert message in done.stderr.splitlines()[-1]
     assert not (copy / ".venv").exists()
 

@@ -46,7 +46,7 @@ def plot_tuning(
     if len(cells):
         _plot_cells(axes[2], cells, agreement, chance)
         figure.legend(loc="outside lower right", ncols=len(_COLOURS), frameon=False)
-    figure.savefig(path, format="png", dpi=120)
+    figure.savefig(path, format="png", dpi=120, metadata={"Software": "photorank"})
 
 
 def _plot_weights(axes: Axes, weights: pd.Series[float], by_fold: pd.DataFrame) -> None:

@@ -88,8 +88,6 @@ def find(
         os.scandir(root).close()
     except OSError as error:
         advice = "give the folder that holds it" if root.is_file() else "give a folder of photos"
-        if root.suffix.lower() in TABLE_SUFFIXES:
-            advice = "a table is read with photorank.load"
         raise ValueError(
             f"cannot read the folder {str(folder)!r}: {error.strerror}; {advice}"
         ) from error
@@ -246,6 +244,23 @@ def _quoting(table: pd.DataFrame) -> Literal[0, 2]:
 def _json_records(table: pd.DataFrame) -> str:
     plain = table.astype(object).where(table.notna(), None)
     return json.dumps(plain.to_dict("records"), indent=1, default=lambda value: value.item())
+
+
+def check_ours(path: str | os.PathLike[str]) -> None:
+    """Make sure that writing to `path` replaces nothing but an earlier file of photorank's.
+
+    Raises:
+        ValueError: there is a file that does not name photorank in its first 4 kB.
+    """
+    target = Path(path).expanduser()
+    if not target.is_file():
+        return
+    with target.open("rb") as file:
+        start = file.read(4096)
+    if start and b"photorank" not in start:
+        raise ValueError(
+            f"{target} exists and was not written by photorank: give another name, or move it away"
+        )
 
 
 def check_table_suffix(path: str | os.PathLike[str]) -> str:

@@ -1,0 +1,212 @@
+"""What each command does: call the library, print what came of it. `cli.py` parses."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import warnings
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from . import evaluating, looking, pipeline, tables, tuning
+from .config.config import Settings
+from .evaluation import agreement, proxy_metrics
+from .summary import print_summary
+from .training.demo import make_demo_photos
+from .tuned import check_output
+from .utils import io
+from .utils.logging import set_up_logging
+
+DONE, SOME_FAILED = 0, 1
+
+
+def rank(
+    input: str | None = None,
+    config: str | None = None,
+    evaluate: bool = False,
+    copy_top: int = 0,
+    to: str = "",
+    link: bool = False,
+    keepers_only: bool = False,
+    dry_run: bool = False,
+    **flags: Any,
+) -> int:
+    """Rank, save, summarise; then evaluate and copy where that is wanted."""
+    if input is None:
+        input = _taken_for_a_feature(flags)
+    settings = Settings.load(flags, config)
+    _check_copying(copy_top, to)
+    _log_at_level(settings)
+    output = Path(settings.output_csv or _default_output(input)).expanduser()
+    if not tables.is_table(input):
+        pipeline.check(input, settings)
+    tables.check_output(output)
+    if not tables.is_table(input):
+        pipeline.fetch_models(settings)
+    table = pipeline.rank(input, **vars(settings))
+    if tables.is_table(input):
+        table.attrs["photorank"]["table"] = str(io.real(input))
+    written = tables.save(table, output)
+    record = table.attrs["photorank"]
+    if not settings.quiet:
+        print_summary(table, record, written)
+    if not record["ranked"]:
+        first = table.iloc[0]
+        raise ValueError(
+            f"none of the {len(table)} photos could be read (the first, {first['file']}: "
+            f"{first['error']}); the reasons are in {written[-1]}"
+        )
+    if evaluate:
+        _draw_and_print(str(output))
+    _copy(table, copy_top, to, link, keepers_only, dry_run)
+    return SOME_FAILED if settings.strict and record["failed"] else DONE
+
+
+def _taken_for_a_feature(flags: dict[str, Any]) -> str:
+    """The folder in `--features a b DIR`, which argparse takes for one more feature.
+
+    Raises:
+        ValueError: no folder was given.
+    """
+    names = flags.get("features", [])
+    if len(names) > 1 and Path(names[-1]).expanduser().exists():
+        return str(names.pop())
+    raise ValueError("nothing to rank: give a folder of photos (photorank rank DIR)")
+
+
+def evaluate(table: str | None, top_k: int = 20, labels: str | None = None) -> int:
+    """Print figures of a ranked table and draw it."""
+    _draw_and_print(table, top_k, labels)
+    return DONE
+
+
+def _draw_and_print(table: str | None, top_k: int = 20, labels: str | None = None) -> None:
+    path = Path(table or _newest_table())
+    ranked = tables.load(path)
+    metrics = evaluating.evaluate(ranked, labels)
+    agreed = metrics.pop("agreement", None)
+    print(f"Proxy metrics: {json.dumps(metrics)}")
+    print(proxy_metrics.as_text(metrics))
+    pictures = evaluating.draw(ranked, path.stem, top_k)
+    if labels is not None:
+        print(f"Agreement: {json.dumps(agreed)}")
+        print(agreement.as_text(agreed))
+        pictures += evaluating.draw_agreement(ranked, labels, agreed, path.stem, top_k)
+    for picture in pictures:
+        print(f"look at {picture}")
+
+
+def tune(source: str | None, output: str, config: str | None = None, **given: Any) -> int:
+    """Tune weights, report, save and draw them."""
+    names = [setting.name for setting in fields(Settings)]
+    settings = Settings.load({k: v for k, v in given.items() if k in names}, config)
+    own = {name: value for name, value in given.items() if name not in names}
+    _log_at_level(settings)
+    check_output(Path(output))
+    chosen = Path(source or _newest_table_or_demo())
+    if not tables.is_table(chosen):
+        pipeline.fetch_models(settings)
+    tuned = tuning.tune(str(chosen), **own, **vars(settings))
+    print(f"{chosen}: {tuned.report()}")
+    print(f"wrote {tuned.save(output)}; use it: photorank rank DIR --weights {output}")
+    name = chosen.stem if chosen.is_file() else chosen.resolve().name
+    print(f"look at {tuned.plot(Path('results', f'tuning_{name}.png'))}")
+    return DONE
+
+
+def _newest_table_or_demo() -> str:
+    """The newest table in output/csvs; where there is none, the demo photos, made if need be."""
+    try:
+        return str(_newest_table())
+    except ValueError:
+        pass
+    folder = "output/demo_photos"
+    try:
+        make_demo_photos(folder)
+    except OSError as error:
+        raise ValueError(f"demo photos in {folder}: {error}; give a folder or a table") from error
+    return folder
+
+
+def show(
+    table: str | None,
+    html: str | None,
+    copy_top: int,
+    to: str,
+    link: bool,
+    keepers_only: bool,
+    dry_run: bool,
+) -> int:
+    """Write the contact sheet; then copy where that is wanted."""
+    _check_copying(copy_top, to)
+    path = Path(table or _newest_table())
+    ranked = tables.load(path)
+    page = Path(html) if html else Path("results", f"{path.stem}.html")
+    looking.show(ranked, page, path.stem)
+    print(f"look at {page}")
+    _copy(ranked, copy_top, to, link, keepers_only, dry_run)
+    return DONE
+
+
+def _check_copying(copy_top: int, to: str) -> None:
+    if copy_top < 0:
+        raise ValueError(f"copy_top is a whole number from 0 up, got {copy_top}")
+    if bool(copy_top) != bool(to):
+        raise ValueError("--copy_top N and --to DIR go together: give both")
+
+
+def _copy(
+    table: pd.DataFrame, copy_top: int, to: str, link: bool, keepers_only: bool, dry_run: bool
+) -> None:
+    if not copy_top:
+        return
+    chosen = tables.measured_rows(table)
+    chosen = (looking.keepers(chosen) if keepers_only else chosen).head(copy_top)
+    places = looking.copy(chosen, to, link, dry_run)
+    done = "would be" if dry_run else "are"
+    print(f"{len(places)} photos {done} in {Path(to).expanduser().absolute()}")
+
+
+def _newest_table() -> Path:
+    """The newest table of photorank's in output/csvs."""
+    folder = Path("output", "csvs")
+    records = sorted(folder.glob("*.meta.json"), key=lambda path: path.stat().st_mtime)
+    for record in reversed(records):
+        table = record.with_name(record.name.replace(".meta.json", ".csv"))
+        if table.exists():
+            return table
+    raise ValueError(f"no table in {folder}: give one, or rank a folder first")
+
+
+def download(config: str | None = None, **flags: Any) -> int:
+    """Fetch all models."""
+    _log_at_level(Settings.load(flags, config))
+    for name, place in pipeline.download(**flags).items():
+        print(f"{name}: {place}")
+    return DONE
+
+
+def _log_at_level(settings: Settings) -> None:
+    warnings.filterwarnings("ignore", module="PIL")  # a damaged photo's row says what matters
+    noise = logging.WARNING if settings.quiet else logging.INFO
+    set_up_logging(logging.DEBUG if settings.verbose else noise)
+
+
+def _default_output(input: str) -> Path:
+    """output/csvs/<folder>.csv, unless that was made from another folder of the same name."""
+    folder = io.real(input)
+    made_from = "table" if folder.is_file() else "source"
+    name = (folder.stem if folder.is_file() else folder.name) or "root"
+    csv = Path("output", "csvs", f"{name}.csv")
+    record = csv.with_name(f"{name}.meta.json")
+    try:
+        same = json.loads(record.read_text(encoding="utf-8")).get(made_from) == str(folder)
+    except (OSError, ValueError, AttributeError):
+        same = not csv.exists()
+    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:8]
+    return csv if same else csv.with_name(f"{name}-{digest}.csv")
