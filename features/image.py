@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-import io
 import os
 import stat
 import threading
@@ -14,16 +13,17 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from .base import CANONICAL_SIDE, View
+from .pixels import STRIP_PIXELS, on_white, reduce, srgb
+from .pixels import PhotoError as PhotoError
 
 MAX_PIXELS = 300_000_000
 """A photo with more pixels than this by its header is refused before it is decoded."""
 MAX_DECODED_BYTES = 1_000_000_000
 """A photo that needs more memory than this is refused before it is decoded."""
 
-_STRIP_PIXELS = 16_000_000  # under Pillow's bomb limit, which its crop() checks too
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -37,10 +37,6 @@ _JPEG = ("JPEG", "MPO")
 _DECODER_BYTES = {"JPEG2000": 17, "WEBP": 14, "AVIF": 8, "TIFF": 6}
 """What these decoders take per pixel at their peak, measured with Pillow 12; the others take 4."""
 _header_lock = threading.Lock()
-
-
-class PhotoError(Exception):
-    """A photo that cannot be measured; the message says why in one line."""
 
 
 def photo_suffixes() -> frozenset[str]:
@@ -109,7 +105,7 @@ class Photo:
         image.load()  # before anything else asks for EXIF, which would swallow a decoder's error
         exif = _exif(image)
         orientation = exif.get(ExifTags.Base.Orientation)
-        picture = _srgb(_on_white(_reduce(image, factor)), image.info.get("icc_profile"))
+        picture = srgb(on_white(reduce(image, factor)), image.info.get("icc_profile"))
         if orientation in _UPRIGHT:
             picture = picture.transpose(_UPRIGHT[orientation])
         if orientation in (5, 6, 7, 8):
@@ -239,86 +235,13 @@ def _prepare(image: Image.Image) -> tuple[int, int]:
     if image.info.get("progressive"):
         needed += 6 * width * height  # coefficients of the whole photo
     if to_go > 1:
-        needed += 8 * min(pixels, _STRIP_PIXELS)  # a strip, and the same in another mode
+        needed += 8 * min(pixels, STRIP_PIXELS)  # a strip, and the same in another mode
     if needed > MAX_DECODED_BYTES:
         raise PhotoError(
             f"too large: decoding {megapixels} of {image.format} takes {needed / 1e9:.1f} GB, "
             "the limit is 1 GB"
         )
     return to_go, needed
-
-
-def _reduce(image: Image.Image, factor: int) -> Image.Image:
-    """Box-average by `factor` in a mode in which averaging makes sense, a strip at a time.
-
-    Strips bound the memory: a palette or 16-bit picture is never held twice at full size.
-    """
-    if factor == 1:
-        return _averageable(image)
-    rows = max(1, _STRIP_PIXELS // image.width // factor) * factor
-    strips = [
-        _averageable(image.crop((0, top, image.width, min(top + rows, image.height)))).reduce(
-            factor
-        )
-        for top in range(0, image.height, rows)
-    ]
-    whole = Image.new(strips[0].mode, (strips[0].width, sum(strip.height for strip in strips)))
-    for index, strip in enumerate(strips):
-        whole.paste(strip, (0, index * rows // factor))
-    return whole
-
-
-def _averageable(image: Image.Image) -> Image.Image:
-    """The same picture in mode L, LA, RGB, RGBA, CMYK or LAB, 8 bit."""
-    if image.mode.startswith("I"):
-        return _from_16_bit(np.asarray(image))
-    if image.mode == "F":
-        raise PhotoError("floating-point pixels have no defined white: save it with 8 or 16 bits")
-    if image.mode in ("PA", "La", "RGBa") or "transparency" in image.info:
-        return image.convert("RGBA")
-    to = {"1": "L", "P": "RGB", "RGBX": "RGB", "YCbCr": "RGB", "HSV": "RGB"}
-    return image.convert(to.get(image.mode, image.mode))
-
-
-def _from_16_bit(levels: np.ndarray) -> Image.Image:
-    if levels.min() < 0 or levels.max() > 65535:
-        raise PhotoError("32-bit pixels have no defined white: save it with 8 or 16 bits")
-    return Image.fromarray((levels / 257 + 0.5).astype(np.uint8))
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    if image.mode not in ("LA", "RGBA"):
-        return image
-    image = image.convert("RGBA")
-    white = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(white, image).convert("RGB")
-
-
-def _srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
-    """sRGB where a profile says otherwise; a damaged or misplaced profile counts as none."""
-    if image.mode == "LAB" or icc:
-        try:
-            transform = _to_srgb(icc if image.mode != "LAB" else None, image.mode)
-            if transform is not None:
-                converted = ImageCms.applyTransform(image, transform)
-                return converted if converted is not None else image
-        except (ImageCms.PyCMSError, OSError):
-            pass
-    return image.convert("RGB")
-
-
-@functools.lru_cache(maxsize=16)
-def _to_srgb(icc: bytes | None, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """The transform from a profile (None: CIELAB) to sRGB, None where the profile is sRGB itself."""
-    if icc is None:
-        profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
-    else:
-        profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-        if mode == "RGB" and "sRGB" in ImageCms.getProfileDescription(profile):
-            return None
-    shared_by_threads = ImageCms.Flags.NOCACHE
-    srgb = ImageCms.createProfile("sRGB")
-    return ImageCms.buildTransform(profile, srgb, mode, "RGB", flags=shared_by_threads)
 
 
 def _exif(image: Image.Image) -> dict[int, Any]:

@@ -21,13 +21,13 @@ _PUBLIC = {
     "save": ".pipeline",
     "load": ".pipeline",
     "fit_scale": ".pipeline",
-    "download": ".pipeline",
+    "download": ".models",
     "evaluate": ".evaluating",
     "tune": ".tuning",
     "explain": ".looking",
     "montage": ".looking",
     "show": ".looking",
-    "copy": ".looking",
+    "copy": ".copying",
     "Column": ".features.base",
     "Feature": ".features.base",
     "Encoder": ".features.base",
@@ -42,17 +42,17 @@ __all__ = ["__version__", *_PUBLIC]
 
 if TYPE_CHECKING:  # the same names once more, for editors and type checkers
     from .config.config import Settings as Settings
+    from .copying import copy as copy
     from .evaluating import evaluate as evaluate
     from .features import BUILTIN as BUILTIN
     from .features.base import Column as Column
     from .features.base import Encoder as Encoder
     from .features.base import Feature as Feature
     from .features.base import Head as Head
-    from .looking import copy as copy
     from .looking import explain as explain
     from .looking import montage as montage
     from .looking import show as show
-    from .pipeline import download as download
+    from .models import download as download
     from .pipeline import extract as extract
     from .pipeline import fit_scale as fit_scale
     from .pipeline import load as load

@@ -13,13 +13,13 @@ from typing import Any
 
 import pandas as pd
 
-from . import evaluating, looking, pipeline, tables, tuning
+from . import copying, evaluating, looking, models, pipeline, sources, tables, tuning
 from .config.config import Settings
 from .evaluation import agreement, proxy_metrics
 from .summary import print_summary
 from .training.demo import make_demo_photos
 from .tuned import check_output
-from .utils import io
+from .utils.find import real
 from .utils.logging import set_up_logging
 
 DONE, SOME_FAILED = 0, 1
@@ -44,13 +44,13 @@ def rank(
     _log_at_level(settings)
     output = Path(settings.output_csv or _default_output(input)).expanduser()
     if not tables.is_table(input):
-        pipeline.check(input, settings)
+        sources.check(input, settings)
     tables.check_output(output)
     if not tables.is_table(input):
-        pipeline.fetch_models(settings)
+        models.fetch_models(settings)
     table = pipeline.rank(input, **vars(settings))
     if tables.is_table(input):
-        table.attrs["photorank"]["table"] = str(io.real(input))
+        table.attrs["photorank"]["table"] = str(real(input))
     written = tables.save(table, output)
     record = table.attrs["photorank"]
     if not settings.quiet:
@@ -110,7 +110,7 @@ def tune(source: str | None, output: str, config: str | None = None, **given: An
     check_output(Path(output))
     chosen = Path(source or _newest_table_or_demo())
     if not tables.is_table(chosen):
-        pipeline.fetch_models(settings)
+        models.fetch_models(settings)
     tuned = tuning.tune(str(chosen), **own, **vars(settings))
     print(f"{chosen}: {tuned.report()}")
     print(f"wrote {tuned.save(output)}; use it: photorank rank DIR --weights {output}")
@@ -167,7 +167,7 @@ def _copy(
         return
     chosen = tables.measured_rows(table)
     chosen = (looking.keepers(chosen) if keepers_only else chosen).head(copy_top)
-    places = looking.copy(chosen, to, link, dry_run)
+    places = copying.copy(chosen, to, link, dry_run)
     done = "would be" if dry_run else "are"
     print(f"{len(places)} photos {done} in {Path(to).expanduser().absolute()}")
 
@@ -186,7 +186,7 @@ def _newest_table() -> Path:
 def download(config: str | None = None, **flags: Any) -> int:
     """Fetch all models."""
     _log_at_level(Settings.load(flags, config))
-    for name, place in pipeline.download(**flags).items():
+    for name, place in models.download(**flags).items():
         print(f"{name}: {place}")
     return DONE
 
@@ -199,7 +199,7 @@ def _log_at_level(settings: Settings) -> None:
 
 def _default_output(input: str) -> Path:
     """output/csvs/<folder>.csv, unless that was made from another folder of the same name."""
-    folder = io.real(input)
+    folder = real(input)
     made_from = "table" if folder.is_file() else "source"
     name = (folder.stem if folder.is_file() else folder.name) or "root"
     csv = Path("output", "csvs", f"{name}.csv")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
@@ -20,9 +18,8 @@ from .evaluation import visualization
 from .evaluation.contact_sheet import contact_sheet
 from .evaluation.visualization import Caption
 from .features.image import Photo, PhotoError
-from .tables import columns_of, measured_rows
+from .tables import check_columns, columns_of, measured_rows
 from .utils import io
-from .utils.logging import logger
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ def montage(table: pd.DataFrame, path: str | os.PathLike[str], title: str = "") 
     Raises:
         ValueError: not a ranked table, no photos, another suffix, or a place that cannot be written.
     """
-    _check_columns(table, "file", "path", "final_score")
+    check_columns(table, "file", "path", "final_score")
     target = Path(path).expanduser()
     if target.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise ValueError(f"a montage is a .png or .jpg by its suffix, got {str(path)!r}")
@@ -147,88 +144,8 @@ def explain(table: pd.DataFrame, file: str | os.PathLike[str]) -> Explanation:
     return Explanation(" ".join(sentences), numbers)
 
 
-def copy(
-    table: pd.DataFrame, to: str | os.PathLike[str], link: bool = False, dry_run: bool = False
-) -> list[Path]:
-    """Copy the photos of `table` into a folder, under their path in the ranked folder.
-
-    Nothing is overwritten: a photo that is there already (same size and time) is left as it is, and
-    if anything else stands in the way, nothing is copied at all.
-
-    Args:
-        link: make symbolic links instead of copies.
-        dry_run: touch nothing, only say what would be written.
-
-    Returns:
-        Where the photos are now (or would be).
-
-    Raises:
-        ValueError: not a ranked table, another file in the way, two photos of one name, a path that
-            leads out of the folder, or not one photo that is still where it was ranked.
-    """
-    _check_columns(table, "file", "path")
-    folder = Path(to).expanduser().absolute()
-    plan = _copies(measured_rows(table), folder)
-    blocked = [target for source, target in plan if _in_the_way(source, target, link)]
-    if blocked:
-        raise ValueError(
-            f"{len(blocked)} of {len(plan)} files exist in {folder} and differ (first: "
-            f"{blocked[0].name}): nothing was copied; give another folder"
-        )
-    for source, target in plan:
-        if not dry_run and not target.is_symlink() and not target.exists():
-            io.write(target, lambda part, of=source: _place(of, part, link))  # type: ignore[misc]
-    return [target for _, target in plan]
-
-
-def _place(source: Path, part: Path, link: bool) -> None:
-    if link:
-        part.symlink_to(source)
-    else:
-        shutil.copy2(source, part)
-
-
-def _copies(photos: pd.DataFrame, folder: Path) -> list[tuple[Path, Path]]:
-    """Pairs of a photo that is still there and the place that it goes to."""
-    pairs = [
-        (Path(path), folder / file)
-        for path, file in zip(photos["path"], photos["file"], strict=True)
-    ]
-    [(most, times)] = Counter(target for _, target in pairs).most_common(1) or [(folder, 0)]
-    if times > 1:
-        raise ValueError(
-            f"{times} photos would be {most}: nothing was copied; copy them to different folders"
-        )
-    for _, target in pairs:
-        if not Path(os.path.normpath(target)).is_relative_to(folder):
-            raise ValueError(
-                f"{target} lies outside {folder}: this table's file names lead out of it"
-            )
-    gone = [source for source, _ in pairs if not source.is_file()]
-    if gone:
-        said = f"{len(gone)} of {len(pairs)} photos are no longer there (first: {gone[0]})"
-        if len(gone) == len(pairs):
-            raise ValueError(f"{said}: rank the folder again")
-        logger.warning("%s: they are not copied", said)
-    return [pair for pair in pairs if pair[0] not in set(gone)]
-
-
-def _in_the_way(source: Path, target: Path, link: bool) -> bool:
-    if target.is_symlink():
-        return not (link and target.readlink() == source)
-    if not target.exists():
-        return False
-    here, there = source.stat(), target.stat()
-    return link or (here.st_size, int(here.st_mtime)) != (there.st_size, int(there.st_mtime))
-
-
-def _check_columns(table: pd.DataFrame, *needed: str) -> None:
-    if missing := [name for name in needed if name not in table]:
-        raise ValueError(f"a table without {', '.join(missing)} is not ranked: rank it first")
-
-
 def _row(table: pd.DataFrame, file: str | os.PathLike[str]) -> Mapping[str, Any]:
-    _check_columns(table, "rank", "file", "path", "final_score")
+    check_columns(table, "rank", "file", "path", "final_score")
     file = os.fspath(file)
     rows = table[(table["file"] == file) | (table["path"] == file)]
     if rows.empty:

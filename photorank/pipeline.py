@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,16 +13,16 @@ import numpy as np
 import pandas as pd
 
 from . import __version__
-from .config.config import Settings, near
-from .features import BUILTIN, aesthetic, faces, hub
+from .config.config import Settings
 from .features.base import declare
-from .features.extract import FACTS, Row, Source, resolve
+from .features.extract import FACTS, Row
 from .features.extract import extract as measure
-from .features.image import photo_suffixes
+from .models import features_of
 from .ranking.dedup import keep_best, mark_duplicates
 from .ranking.fusion import Scale, fuse
 from .ranking.order import order
 from .ranking.weights import check_weights, read_weights
+from .sources import check
 from .tables import (
     arranged,
     as_table,
@@ -39,7 +37,7 @@ from .tables import (
 from .utils import io
 from .utils.logging import logger, progress
 
-__all__ = ["download", "extract", "fit_scale", "load", "rank", "save"]
+__all__ = ["extract", "fit_scale", "load", "rank", "save"]
 
 
 def rank(source: Any, **settings: Any) -> pd.DataFrame:
@@ -105,47 +103,6 @@ def fit_scale(table: Any, normalization: str = "robust") -> Scale:
     return Scale.fit(measured_rows(table), ranked, normalization)
 
 
-def download(**settings: Any) -> dict[str, str]:
-    """Fetch and verify the models that a ranking with these settings uses, for use without a network.
-
-    Returns:
-        Where each one is, by name.
-
-    Raises:
-        ValueError: the network or a file is not to be had; the message says which.
-    """
-    checkpoint = aesthetic.find_checkpoint(*clip_names(Settings.load(settings)), download=True)
-    hub.verify(checkpoint.weights)
-    return {"clip": str(checkpoint.weights), "faces": str(faces.find_yunet(download=True))}
-
-
-def fetch_models(settings: Settings) -> None:
-    """Download the models that this run could use and lacks. Without a network, `rank` says what is amiss."""
-    wanted: list[Callable[..., Any]] = []
-    if wants_clip(settings):
-        wanted.append(partial(aesthetic.find_checkpoint, *clip_names(settings)))
-    if any(feature.name == "faces" for feature in _features(settings)):
-        wanted.append(faces.find_yunet)
-    missing = [find for find in wanted if not _is_here(find)]
-    problem = hub.out_of_reach() if missing else None
-    if problem:
-        logger.info("models that are missing cannot be downloaded: %s", problem)
-        return
-    for find in missing:
-        try:
-            find(download=True)
-        except (aesthetic.CheckpointMissing, hub.HubError) as error:
-            logger.info("%s", error)
-
-
-def _is_here(find: Callable[..., Any]) -> bool:
-    try:
-        find()
-    except (aesthetic.CheckpointMissing, hub.HubError):
-        return False
-    return True
-
-
 def _measured(source: Any, settings: Settings) -> pd.DataFrame:
     """The table of measurements of photos, with its record in attrs."""
     sources, files, record = check(source, settings)
@@ -168,20 +125,6 @@ def _measured(source: Any, settings: Settings) -> pd.DataFrame:
     return table
 
 
-def check(source: Any, settings: Settings) -> tuple[list[Source], list[str], dict[str, Any]]:
-    """What there is to measure: its photos, their names in the table, what the record says of them.
-
-    Raises:
-        ValueError: no photos, or prompts that do not pair: before anything is downloaded.
-    """
-    sources, files, record = _sources(source, settings)
-    if not sources:
-        raise ValueError(_nothing_found(source, record))
-    if wants_clip(settings):
-        aesthetic.prompt_pairs(settings.positive_prompt, settings.negative_prompt)
-    return sources, files, record
-
-
 def _check_before(settings: Settings, columns: list[dict[str, Any]]) -> None:
     """Find mistakes in weights, scales and places to write before the work, not after it."""
     empty = pd.DataFrame({column["name"]: [] for column in columns})
@@ -197,122 +140,6 @@ def _check_before(settings: Settings, columns: list[dict[str, Any]]) -> None:
     if settings.save_scale:
         io.check_ours(settings.save_scale)
         io.check_writable(Path(settings.save_scale).expanduser())
-
-
-def _sources(source: Any, settings: Settings) -> tuple[list[Source], list[str], dict[str, Any]]:
-    """What to measure, each photo's name in the table, and what the record says of them."""
-    record: dict[str, Any]
-    if isinstance(source, str | os.PathLike):
-        found = io.find(source, photo_suffixes(), settings.exclude)
-        photos = [path for path in found.photos if not _made_here(path)]
-        if len(photos) < len(found.photos):
-            found.skipped["made by photorank"] = len(found.photos) - len(photos)
-        sources: list[Source] = list(photos)
-        folder = io.real(source)
-        files = [Path(os.path.relpath(path, folder)).as_posix() for path in photos]
-        record = {
-            "source": str(folder),
-            "skipped": dict(found.skipped.most_common()),
-            "raw_beside_jpeg": found.raw_beside_jpeg,
-        }
-    elif isinstance(source, Mapping):
-        sources, files, record = list(source.items()), list(source), {"source": "pictures"}
-    else:
-        sources = _paths(source)
-        files, record = [os.path.basename(str(path)) for path in sources], {"source": "paths"}
-    taken = settings.limit or len(sources)
-    record |= {"found": min(taken, len(sources)), "beyond_limit": max(0, len(sources) - taken)}
-    return sources[:taken], files[:taken], record
-
-
-def _made_here(path: str) -> bool:
-    """Whether it is a picture that photorank draws below the current folder: no photo to rank."""
-    here = io.real(".")
-    if not path.startswith(f"{here}{os.sep}"):
-        return False
-    place = Path(path).relative_to(here)
-    if place.parts[:2] == ("output", "topk_images"):
-        return True
-    records = (here / "output" / "csvs").glob("*.meta.json")
-    names = ("tuning_", *(record.name.removesuffix(".meta.json") for record in records))
-    return place.parts[0] == "results" and len(place.parts) == 2 and place.stem.startswith(names)
-
-
-def _paths(source: Any) -> list[Source]:
-    """A list of paths as absolute ones.
-
-    Raises:
-        ValueError: `source` is nothing of what can be ranked.
-    """
-    try:
-        return [os.path.abspath(os.path.expanduser(os.fsdecode(path))) for path in source]
-    except TypeError as error:
-        raise ValueError(
-            "the source is a folder, a list of paths, a dict of name -> picture or a table, "
-            f"got {type(source).__name__} ({error})"
-        ) from error
-
-
-def _nothing_found(source: Any, record: Mapping[str, Any]) -> str:
-    others = ", ".join(f"{n} {suffix}" for suffix, n in record.get("skipped", {}).items())
-    seen = f"; other files there: {others}" if others else ""
-    heif = "" if "heic" in photo_suffixes() else " (HEIC: pip install 'photorank[heif]')"
-    return (
-        f"no photos in {source!s}{seen}; give a folder with {', '.join(sorted(photo_suffixes()))} "
-        f"files{heif}"
-    )
-
-
-def features_of(settings: Settings) -> list[Any]:
-    """What a run with these settings measures, as this machine can."""
-    return resolve([*_features(settings), *_clip_head(settings)])
-
-
-def _features(settings: Settings) -> list[Any]:
-    """The chosen features other than CLIP: given as such, or built-in ones by name."""
-    builtin = {feature.name: feature for feature in BUILTIN}
-    chosen = _feature_names(settings) or list(builtin)
-    for name in chosen:
-        if isinstance(name, str) and name not in {*builtin, "aesthetic"}:
-            raise ValueError(f"unknown feature {name!r}; {near(name, [*builtin, 'aesthetic'])}")
-        if not isinstance(name, str) and not hasattr(name, "columns"):
-            raise ValueError(
-                f"a feature is a Feature, a Head or a built-in one's name, got {name!r}"
-            )
-    return [builtin.get(f, f) if isinstance(f, str) else f for f in chosen if f != "aesthetic"]
-
-
-def _feature_names(settings: Settings) -> list[Any]:
-    parts = (f.split(",") if isinstance(f, str) else [f] for f in settings.features)
-    return [f for f in itertools.chain.from_iterable(parts) if f != ""]
-
-
-def wants_clip(settings: Settings) -> bool:
-    """Whether this run uses CLIP if it can: not where features were named without it."""
-    if settings.aesthetic == "auto":
-        names = _feature_names(settings)
-        return not names or "aesthetic" in names
-    return settings.aesthetic == "clip"
-
-
-def _clip_head(settings: Settings) -> list[Any]:
-    """CLIP's prompt score, or nothing where it is not wanted or, with `auto`, its weights are missing."""
-    if not wants_clip(settings):
-        return []
-    try:
-        checkpoint = aesthetic.find_checkpoint(*clip_names(settings))
-    except aesthetic.CheckpointMissing as error:
-        if settings.aesthetic == "clip":
-            raise
-        logger.warning("ranking without CLIP: %s", error)
-        return []
-    encoder = aesthetic.clip_encoder(checkpoint, settings.device, settings.batch_size)
-    return [aesthetic.aesthetic_head(encoder, settings.positive_prompt, settings.negative_prompt)]
-
-
-def clip_names(settings: Settings) -> tuple[str, str, str | None]:
-    """What names CLIP's weights, as `find_checkpoint` takes it."""
-    return settings.clip_model, settings.clip_pretrained, settings.clip_preprocess or None
 
 
 def _ranked(measured: pd.DataFrame, settings: Settings) -> tuple[pd.DataFrame, dict[str, Any]]:

@@ -219,3 +219,13 @@ def arranged(table: pd.DataFrame) -> pd.DataFrame:
     others = [n for n in table.columns if n not in {*wanted, *norms, *last}]
     ordered = dict.fromkeys([*wanted, *others, *norms, *last])
     return table[[name for name in ordered if name in table]]
+
+
+def check_columns(table: pd.DataFrame, *needed: str) -> None:
+    """Make sure that a table has what a ranked one has.
+
+    Raises:
+        ValueError: a column of `needed` is missing.
+    """
+    if missing := [name for name in needed if name not in table]:
+        raise ValueError(f"a table without {', '.join(missing)} is not ranked: rank it first")

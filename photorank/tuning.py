@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from . import pipeline
+from . import models, pipeline
 from .config.config import Settings, near
 from .copies import choose, measurable, measure_copies, named
 from .evaluation.proxy_metrics import proxy_metrics
@@ -119,7 +119,7 @@ def _parts(photos: int) -> int:
 
 def _on_copies(job: _Job, max_photos: int) -> Tuned:
     settings = job.chosen
-    columns, features = measurable(job.columns, pipeline.features_of(settings), job.notes)
+    columns, features = measurable(job.columns, models.features_of(settings), job.notes)
     sample = choose(job.photos, job.scenes, max_photos, job.seed, job.notes)
     workers = None if settings.workers == -1 else settings.workers
     shown = {} if settings.quiet else {"watch": partial(progress, doing="degraded copies")}

@@ -12,6 +12,7 @@ import pytest
 
 from photorank.config.config import Settings, defaults
 from photorank.utils import io
+from photorank.utils.find import find
 
 
 def test_defaults_are_complete_and_valid() -> None:
@@ -84,7 +85,7 @@ def test_find_takes_regular_files_with_a_listed_suffix(tmp_path: Path) -> None:
     (tmp_path / "linked.jpg").symlink_to(tmp_path / "b.JPG")
     (tmp_path / "loop").symlink_to(tmp_path, target_is_directory=True)
     (tmp_path / "folder.jpg").mkdir()
-    found = io.find(tmp_path, {"jpg", "png"})
+    found = find(tmp_path, {"jpg", "png"})
     names = [os.path.relpath(path, tmp_path) for path in found.photos]
     assert names == ["a/c.jpg", "a/d.png", "b.JPG", "linked.jpg"]
     assert found.skipped == {
@@ -99,7 +100,7 @@ def test_find_takes_regular_files_with_a_listed_suffix(tmp_path: Path) -> None:
 
 def test_a_raw_beside_its_jpeg_is_one_photo(tmp_path: Path) -> None:
     _touch(tmp_path, "1.jpg", "1.NEF", "2.nef", "sub/1.cr2")
-    found = io.find(tmp_path, {"jpg"})
+    found = find(tmp_path, {"jpg"})
     assert len(found.photos) == 1
     assert found.raw_beside_jpeg == 1
     assert found.skipped == {"nef": 1, "cr2": 1}
@@ -107,7 +108,7 @@ def test_a_raw_beside_its_jpeg_is_one_photo(tmp_path: Path) -> None:
 
 def test_exclude_matches_names_and_paths(tmp_path: Path) -> None:
     _touch(tmp_path, "a.jpg", "small_a.jpg", "thumbs/b.jpg", "deep/thumbs/c.jpg")
-    found = io.find(tmp_path, {"jpg"}, ["small_*", "thumbs/*"])
+    found = find(tmp_path, {"jpg"}, ["small_*", "thumbs/*"])
     assert [os.path.relpath(p, tmp_path) for p in found.photos] == ["a.jpg", "deep/thumbs/c.jpg"]
     assert not found.skipped
 
@@ -117,20 +118,20 @@ def test_one_path_however_it_is_spelt(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("photos")
     spellings = [tmp_path / "photos", tmp_path / "link", tmp_path / "photos" / ".." / "photos"]
     assert {*map(str, spellings)} != {str(tmp_path / "photos")}
-    assert [io.find(s, ["jpg"]).photos for s in spellings] == [[str(tmp_path / "photos/a.jpg")]] * 3
+    assert [find(s, ["jpg"]).photos for s in spellings] == [[str(tmp_path / "photos/a.jpg")]] * 3
 
 
 def test_an_empty_name_is_not_the_current_folder() -> None:
     with pytest.raises(ValueError, match="the folder's name is empty"):
-        io.find("", ["jpg"])
+        find("", ["jpg"])
 
 
 def test_no_folder(tmp_path: Path) -> None:
     _touch(tmp_path, "a.jpg")
     with pytest.raises(ValueError, match="No such file or directory; give a folder of photos"):
-        io.find(tmp_path / "none", {"jpg"})
+        find(tmp_path / "none", {"jpg"})
     with pytest.raises(ValueError, match="Not a directory; give the folder that holds it"):
-        io.find(tmp_path / "a.jpg", {"jpg"})
+        find(tmp_path / "a.jpg", {"jpg"})
 
 
 def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:

@@ -261,12 +261,12 @@ def test_a_picture_in_hand_is_the_picture_in_its_file(photo: np.ndarray, tmp_pat
 def test_strips_join_without_a_seam(
     photo: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from photorank.features import image as module
+    from photorank.features import pixels as module
 
     big = Image.fromarray(photo).resize((2001, 1999)).quantize(64)
     big.save(tmp_path / "p.png")
     whole = Photo.open(tmp_path / "p.png").view()
-    monkeypatch.setattr(module, "_STRIP_PIXELS", 2001 * 70)
+    monkeypatch.setattr(module, "STRIP_PIXELS", 2001 * 70)
     np.testing.assert_array_equal(Photo.open(tmp_path / "p.png").view(), whole)
     np.testing.assert_array_equal(whole, np.asarray(big.convert("RGB").reduce(2)))
 

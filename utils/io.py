@@ -1,151 +1,20 @@
-"""Find the photos of a folder; write files all or nothing; read and write tables."""
+"""Write files all or nothing; read and write tables."""
 
 from __future__ import annotations
 
 import contextlib
 import csv
-import fnmatch
 import importlib.util
 import json
 import os
-import stat
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 
-from .logging import logger
-
-RAW_SUFFIXES = frozenset(
-    [
-        "3fr",
-        "arw",
-        "cr2",
-        "cr3",
-        "crw",
-        "dcr",
-        "dng",
-        "erf",
-        "iiq",
-        "kdc",
-        "mef",
-        "mos",
-        "mrw",
-        "nef",
-        "nrw",
-        "orf",
-        "pef",
-        "raf",
-        "raw",
-        "rw2",
-        "rwl",
-        "sr2",
-        "srf",
-        "srw",
-        "x3f",
-    ]
-)
 TABLE_SUFFIXES = (".csv", ".json", ".parquet")
 _TEXT = ("file", "path", "phash", "taken_at", "camera", "missing", "error")
-
-
-@dataclass
-class Found:
-    """What is in a folder.
-
-    Attributes:
-        photos: absolute paths, sorted by their path in the folder.
-        skipped: how many other files there are, by suffix.
-        raw_beside_jpeg: RAW files that have a photo of the same name beside them: one photo, not two.
-    """
-
-    photos: list[str] = field(default_factory=list)
-    skipped: Counter[str] = field(default_factory=Counter)
-    raw_beside_jpeg: int = 0
-
-
-def find(
-    folder: str | os.PathLike[str], suffixes: Iterable[str], exclude: Sequence[str] = ()
-) -> Found:
-    """The photos in `folder` and all folders below it: regular files with one of `suffixes`.
-
-    Symlinked folders are not entered; files that are excluded are neither found nor skipped.
-
-    Args:
-        suffixes: lower case, without a dot.
-        exclude: glob patterns, matched against the file name and the path in the folder.
-
-    Raises:
-        ValueError: no such folder, not a folder, or one that cannot be read.
-    """
-    if not os.fspath(folder):  # an unset variable in a shell, and never meant as the current folder
-        raise ValueError("the folder's name is empty: give a folder of photos")
-    root = real(folder)
-    try:
-        os.scandir(root).close()
-    except OSError as error:
-        advice = "give the folder that holds it" if root.is_file() else "give a folder of photos"
-        raise ValueError(
-            f"cannot read the folder {str(folder)!r}: {error.strerror}; {advice}"
-        ) from error
-    found = Found()
-    raws: list[str] = []
-    for path in _files(root):
-        inside = os.path.relpath(path, root)
-        if any(fnmatch.fnmatch(n, g) for g in exclude for n in (inside, os.path.basename(inside))):
-            continue
-        kind = _kind(path, frozenset(suffixes))
-        if kind == "photo":
-            found.photos.append(path)
-        elif kind in RAW_SUFFIXES:
-            raws.append(path)
-        else:
-            found.skipped[kind] += 1
-    found.photos.sort(key=lambda path: os.path.relpath(path, root))
-    stems = {os.path.splitext(path)[0] for path in found.photos}
-    for raw in raws:
-        if os.path.splitext(raw)[0] in stems:
-            found.raw_beside_jpeg += 1
-        else:
-            found.skipped[_suffix(raw)] += 1
-    return found
-
-
-def real(path: str | os.PathLike[str]) -> Path:
-    """The one absolute path of what may be spelt with `~`, `..` or by way of a link."""
-    return Path(os.path.realpath(os.path.expanduser(path)))
-
-
-def _files(root: Path) -> Iterator[str]:
-    for folder, _, names in os.walk(root, onerror=_warn_unreadable):
-        yield from (os.path.join(folder, name) for name in names)
-
-
-def _warn_unreadable(error: OSError) -> None:
-    logger.warning(
-        "cannot read the folder %s: %s; its photos are not ranked", error.filename, error.strerror
-    )
-
-
-def _kind(path: str, suffixes: frozenset[str]) -> str:
-    """ "photo", or the word under which a file is counted as skipped. Opens nothing: a FIFO would block."""
-    if os.path.basename(path).startswith("._"):
-        return "._* (macOS metadata)"
-    suffix = _suffix(path)
-    if suffix not in suffixes:
-        return suffix
-    try:
-        regular = stat.S_ISREG(os.stat(path).st_mode)
-    except OSError:
-        return f"{suffix} (broken link)"
-    return "photo" if regular else f"{suffix} (not a regular file)"
-
-
-def _suffix(path: str) -> str:
-    return os.path.splitext(path)[1].lower().lstrip(".") or "(no suffix)"
 
 
 def write(path: str | os.PathLike[str], fill: Callable[[Path], Any]) -> None:

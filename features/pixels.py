@@ -1,0 +1,89 @@
+"""From what a decoder gives to 8-bit sRGB: reduced, averaged, laid on white, colours converted."""
+
+from __future__ import annotations
+
+import functools
+import io
+
+import numpy as np
+from PIL import Image, ImageCms
+
+STRIP_PIXELS = 16_000_000  # under Pillow's bomb limit, which its crop() checks too
+
+
+class PhotoError(Exception):
+    """A photo that cannot be measured; the message says why in one line."""
+
+
+def reduce(image: Image.Image, factor: int) -> Image.Image:
+    """Box-average by `factor` in a mode in which averaging makes sense, a strip at a time.
+
+    Strips bound the memory: a palette or 16-bit picture is never held twice at full size.
+    """
+    if factor == 1:
+        return _averageable(image)
+    rows = max(1, STRIP_PIXELS // image.width // factor) * factor
+    strips = [
+        _averageable(image.crop((0, top, image.width, min(top + rows, image.height)))).reduce(
+            factor
+        )
+        for top in range(0, image.height, rows)
+    ]
+    whole = Image.new(strips[0].mode, (strips[0].width, sum(strip.height for strip in strips)))
+    for index, strip in enumerate(strips):
+        whole.paste(strip, (0, index * rows // factor))
+    return whole
+
+
+def _averageable(image: Image.Image) -> Image.Image:
+    """The same picture in mode L, LA, RGB, RGBA, CMYK or LAB, 8 bit."""
+    if image.mode.startswith("I"):
+        return _from_16_bit(np.asarray(image))
+    if image.mode == "F":
+        raise PhotoError("floating-point pixels have no defined white: save it with 8 or 16 bits")
+    if image.mode in ("PA", "La", "RGBa") or "transparency" in image.info:
+        return image.convert("RGBA")
+    to = {"1": "L", "P": "RGB", "RGBX": "RGB", "YCbCr": "RGB", "HSV": "RGB"}
+    return image.convert(to.get(image.mode, image.mode))
+
+
+def _from_16_bit(levels: np.ndarray) -> Image.Image:
+    if levels.min() < 0 or levels.max() > 65535:
+        raise PhotoError("32-bit pixels have no defined white: save it with 8 or 16 bits")
+    return Image.fromarray((levels / 257 + 0.5).astype(np.uint8))
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    """Transparent parts laid on white."""
+    if image.mode not in ("LA", "RGBA"):
+        return image
+    image = image.convert("RGBA")
+    white = Image.new("RGBA", image.size, "white")
+    return Image.alpha_composite(white, image).convert("RGB")
+
+
+def srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
+    """sRGB where a profile says otherwise; a damaged or misplaced profile counts as none."""
+    if image.mode == "LAB" or icc:
+        try:
+            transform = _to_srgb(icc if image.mode != "LAB" else None, image.mode)
+            if transform is not None:
+                converted = ImageCms.applyTransform(image, transform)
+                return converted if converted is not None else image
+        except (ImageCms.PyCMSError, OSError):
+            pass
+    return image.convert("RGB")
+
+
+@functools.lru_cache(maxsize=16)
+def _to_srgb(icc: bytes | None, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """The transform from a profile (None: CIELAB) to sRGB, None where the profile is sRGB itself."""
+    if icc is None:
+        profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
+    else:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+        if mode == "RGB" and "sRGB" in ImageCms.getProfileDescription(profile):
+            return None
+    shared_by_threads = ImageCms.Flags.NOCACHE
+    srgb = ImageCms.createProfile("sRGB")
+    return ImageCms.buildTransform(profile, srgb, mode, "RGB", flags=shared_by_threads)

@@ -1,0 +1,106 @@
+"""Which features a run has, and the models that they need: CLIP and the face detector."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from .config.config import Settings, near
+from .features import BUILTIN, aesthetic, faces, hub
+from .features.extract import resolve
+from .utils.logging import logger
+
+
+def download(**settings: Any) -> dict[str, str]:
+    """Fetch and verify the models that a ranking with these settings uses, for use without a network.
+
+    Returns:
+        Where each one is, by name.
+
+    Raises:
+        ValueError: the network or a file is not to be had; the message says which.
+    """
+    checkpoint = aesthetic.find_checkpoint(*clip_names(Settings.load(settings)), download=True)
+    hub.verify(checkpoint.weights)
+    return {"clip": str(checkpoint.weights), "faces": str(faces.find_yunet(download=True))}
+
+
+def fetch_models(settings: Settings) -> None:
+    """Download the models that this run could use and lacks. Without a network, `rank` says what is amiss."""
+    wanted: list[Callable[..., Any]] = []
+    if wants_clip(settings):
+        wanted.append(partial(aesthetic.find_checkpoint, *clip_names(settings)))
+    if any(feature.name == "faces" for feature in _features(settings)):
+        wanted.append(faces.find_yunet)
+    missing = [find for find in wanted if not _is_here(find)]
+    problem = hub.out_of_reach() if missing else None
+    if problem:
+        logger.info("models that are missing cannot be downloaded: %s", problem)
+        return
+    for find in missing:
+        try:
+            find(download=True)
+        except (aesthetic.CheckpointMissing, hub.HubError) as error:
+            logger.info("%s", error)
+
+
+def _is_here(find: Callable[..., Any]) -> bool:
+    try:
+        find()
+    except (aesthetic.CheckpointMissing, hub.HubError):
+        return False
+    return True
+
+
+def features_of(settings: Settings) -> list[Any]:
+    """What a run with these settings measures, as this machine can."""
+    return resolve([*_features(settings), *_clip_head(settings)])
+
+
+def _features(settings: Settings) -> list[Any]:
+    """The chosen features other than CLIP: given as such, or built-in ones by name."""
+    builtin = {feature.name: feature for feature in BUILTIN}
+    chosen = _feature_names(settings) or list(builtin)
+    for name in chosen:
+        if isinstance(name, str) and name not in {*builtin, "aesthetic"}:
+            raise ValueError(f"unknown feature {name!r}; {near(name, [*builtin, 'aesthetic'])}")
+        if not isinstance(name, str) and not hasattr(name, "columns"):
+            raise ValueError(
+                f"a feature is a Feature, a Head or a built-in one's name, got {name!r}"
+            )
+    return [builtin.get(f, f) if isinstance(f, str) else f for f in chosen if f != "aesthetic"]
+
+
+def _feature_names(settings: Settings) -> list[Any]:
+    parts = (f.split(",") if isinstance(f, str) else [f] for f in settings.features)
+    return [f for f in itertools.chain.from_iterable(parts) if f != ""]
+
+
+def wants_clip(settings: Settings) -> bool:
+    """Whether this run uses CLIP if it can: not where features were named without it."""
+    if settings.aesthetic == "auto":
+        names = _feature_names(settings)
+        return not names or "aesthetic" in names
+    return settings.aesthetic == "clip"
+
+
+def _clip_head(settings: Settings) -> list[Any]:
+    """CLIP's prompt score, or nothing where it is not wanted or, with `auto`, its weights are missing."""
+    if not wants_clip(settings):
+        return []
+    try:
+        checkpoint = aesthetic.find_checkpoint(*clip_names(settings))
+    except aesthetic.CheckpointMissing as error:
+        if settings.aesthetic == "clip":
+            raise
+        logger.warning("ranking without CLIP: %s", error)
+        return []
+    encoder = aesthetic.clip_encoder(checkpoint, settings.device, settings.batch_size)
+    return [aesthetic.aesthetic_head(encoder, settings.positive_prompt, settings.negative_prompt)]
+
+
+def clip_names(settings: Settings) -> tuple[str, str, str | None]:
+    """What names CLIP's weights, as `find_checkpoint` takes it."""
+    return settings.clip_model, settings.clip_pretrained, settings.clip_preprocess or None

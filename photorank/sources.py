@@ -1,0 +1,93 @@
+"""What to measure: the photos of a folder, a list of paths, or pictures in hand, and their names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .config.config import Settings
+from .features import aesthetic
+from .features.extract import Source
+from .features.image import photo_suffixes
+from .models import wants_clip
+from .utils.find import find, real
+
+
+def check(source: Any, settings: Settings) -> tuple[list[Source], list[str], dict[str, Any]]:
+    """What there is to measure: its photos, their names in the table, what the record says of them.
+
+    Raises:
+        ValueError: no photos, or prompts that do not pair: before anything is downloaded.
+    """
+    sources, files, record = _sources(source, settings)
+    if not sources:
+        raise ValueError(_nothing_found(source, record))
+    if wants_clip(settings):
+        aesthetic.prompt_pairs(settings.positive_prompt, settings.negative_prompt)
+    return sources, files, record
+
+
+def _sources(source: Any, settings: Settings) -> tuple[list[Source], list[str], dict[str, Any]]:
+    """What to measure, each photo's name in the table, and what the record says of them."""
+    record: dict[str, Any]
+    if isinstance(source, str | os.PathLike):
+        found = find(source, photo_suffixes(), settings.exclude)
+        photos = [path for path in found.photos if not _made_here(path)]
+        if len(photos) < len(found.photos):
+            found.skipped["made by photorank"] = len(found.photos) - len(photos)
+        sources: list[Source] = list(photos)
+        folder = real(source)
+        files = [Path(os.path.relpath(path, folder)).as_posix() for path in photos]
+        record = {
+            "source": str(folder),
+            "skipped": dict(found.skipped.most_common()),
+            "raw_beside_jpeg": found.raw_beside_jpeg,
+        }
+    elif isinstance(source, Mapping):
+        sources, files, record = list(source.items()), list(source), {"source": "pictures"}
+    else:
+        sources = _paths(source)
+        files, record = [os.path.basename(str(path)) for path in sources], {"source": "paths"}
+    taken = settings.limit or len(sources)
+    record |= {"found": min(taken, len(sources)), "beyond_limit": max(0, len(sources) - taken)}
+    return sources[:taken], files[:taken], record
+
+
+def _made_here(path: str) -> bool:
+    """Whether it is a picture that photorank draws below the current folder: no photo to rank."""
+    here = real(".")
+    if not path.startswith(f"{here}{os.sep}"):
+        return False
+    place = Path(path).relative_to(here)
+    if place.parts[:2] == ("output", "topk_images"):
+        return True
+    records = (here / "output" / "csvs").glob("*.meta.json")
+    names = ("tuning_", *(record.name.removesuffix(".meta.json") for record in records))
+    return place.parts[0] == "results" and len(place.parts) == 2 and place.stem.startswith(names)
+
+
+def _paths(source: Any) -> list[Source]:
+    """A list of paths as absolute ones.
+
+    Raises:
+        ValueError: `source` is nothing of what can be ranked.
+    """
+    try:
+        return [os.path.abspath(os.path.expanduser(os.fsdecode(path))) for path in source]
+    except TypeError as error:
+        raise ValueError(
+            "the source is a folder, a list of paths, a dict of name -> picture or a table, "
+            f"got {type(source).__name__} ({error})"
+        ) from error
+
+
+def _nothing_found(source: Any, record: Mapping[str, Any]) -> str:
+    others = ", ".join(f"{n} {suffix}" for suffix, n in record.get("skipped", {}).items())
+    seen = f"; other files there: {others}" if others else ""
+    heif = "" if "heic" in photo_suffixes() else " (HEIC: pip install 'photorank[heif]')"
+    return (
+        f"no photos in {source!s}{seen}; give a folder with {', '.join(sorted(photo_suffixes()))} "
+        f"files{heif}"
+    )
