@@ -88,7 +88,7 @@ class Settings:
     )
     batch_size: int = _setting("photos per CLIP batch", least=1)
     exclude: tuple[str, ...] = _setting(
-        "leave out files whose name or path in the folder matches this pattern; repeatable",
+        "leave out files and folders whose name, or path in DIR, matches this pattern; repeatable",
         metavar="GLOB",
     )
     limit: int = _setting("take only the first N photos by path (default: all)", least=0)

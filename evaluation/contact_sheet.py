@@ -94,7 +94,7 @@ class _Sheet:
         low, high = (0.0, 1.0) if scores.empty else (float(scores.min()), float(scores.max()))
         faces = "face_present" in self.ranked and self.ranked["face_present"].notna().any()
         copies = len(self.ranked) - len(self.stacks)
-        notes = [f"{copies:,} in stacks"] if copies else []
+        notes = [f"{copies:,} stacked under others"] if copies else []
         if len(self.failed):
             notes.append(f"{len(self.failed):,} failed, at the end")
         count = "1 photo" if len(self.ranked) == 1 else f"{len(self.ranked):,} photos"

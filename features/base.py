@@ -91,8 +91,10 @@ class Feature:
     resolve: Callable[[], Feature] | None = None
 
     def __post_init__(self) -> None:
-        if not self.columns:
-            raise ValueError(f"Feature {self.name!r} needs at least one Column, got none")
+        if not self.columns or not all(hasattr(column, "better") for column in self.columns):
+            raise ValueError(
+                f"Feature {self.name!r} needs a tuple of at least one Column, got {self.columns!r}"
+            )
         _check_view(f"Feature {self.name!r}", self.view, self.size)
 
     @property

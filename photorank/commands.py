@@ -40,11 +40,12 @@ def rank(
     if input is None:
         input = _taken_for_a_feature(flags)
     settings = Settings.load(flags, config)
-    _check_copying(copy_top, to)
+    _check_copying(copy_top, to, link or keepers_only or dry_run)
     _log_at_level(settings)
     output = Path(settings.output_csv or _default_output(input)).expanduser()
     if not tables.is_table(input):
         sources.check(input, settings)
+        pipeline.check_settings(settings)
     tables.check_output(output)
     if not tables.is_table(input):
         models.fetch_models(settings)
@@ -99,6 +100,7 @@ def _draw_and_print(table: str | None, top_k: int = 20, labels: str | None = Non
         pictures += evaluating.draw_agreement(ranked, labels, agreed, path.stem, top_k)
     for picture in pictures:
         print(f"look at {picture}")
+    print(f"for a page with thumbnails and reasons: photorank show {path}")
 
 
 def tune(source: str | None, output: str, config: str | None = None, **given: Any) -> int:
@@ -143,7 +145,7 @@ def show(
     dry_run: bool,
 ) -> int:
     """Write the contact sheet; then copy where that is wanted."""
-    _check_copying(copy_top, to)
+    _check_copying(copy_top, to, link or keepers_only or dry_run)
     path = Path(table or _newest_table())
     ranked = tables.load(path)
     page = Path(html) if html else Path("results", f"{path.stem}.html")
@@ -153,11 +155,13 @@ def show(
     return DONE
 
 
-def _check_copying(copy_top: int, to: str) -> None:
+def _check_copying(copy_top: int, to: str, how: bool) -> None:
     if copy_top < 0:
         raise ValueError(f"copy_top is a whole number from 0 up, got {copy_top}")
-    if bool(copy_top) != bool(to):
-        raise ValueError("--copy_top N and --to DIR go together: give both")
+    if bool(copy_top) != bool(to) or (how and not to):
+        raise ValueError(
+            "--copy_top N and --to DIR go together, and --link, --keepers_only and --dry_run with them"
+        )
 
 
 def _copy(

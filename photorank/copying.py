@@ -34,7 +34,7 @@ def copy(
             leads out of the folder, or not one photo that is still where it was ranked.
     """
     check_columns(table, "file", "path")
-    folder = Path(to).expanduser().absolute()
+    folder = Path(os.path.abspath(os.path.expanduser(to)))
     plan = _copies(measured_rows(table), folder)
     blocked = [target for source, target in plan if _in_the_way(source, target, link)]
     if blocked:

@@ -92,10 +92,11 @@ def draw(table: pd.DataFrame, name: str, top_k: int = 20) -> list[Path]:
     io.write(picture, lambda part: histograms(ranked, part, declared or None, name))
     folder = Path("output", "topk_images", name)
     best = keepers(ranked)
+    worst = best.tail(min(top_k, (len(best) + 1) // 2))[::-1]  # in a small folder no photo is both
     return [
         picture,
         montage(best.head(top_k), folder / "top.jpg", f"{name}: the best"),
-        montage(best.tail(top_k), folder / "bottom.jpg", f"{name}: the worst"),
+        montage(worst, folder / "bottom.jpg", f"{name}: the worst, worst first"),
     ]
 
 
@@ -136,7 +137,7 @@ def disagreements(table: pd.DataFrame, labels: Labels) -> pd.DataFrame:
     by_score = photos["final_score"].rank(ascending=False)
     by_rating = photos["_rating"].rank(ascending=False)
     pairs = zip(by_rating, photos["file"], strict=True)
-    captions = [f"rated {place:.0f} · {file}" for place, file in pairs]
+    captions = [f"{place:.0f} by rating · {file}" for place, file in pairs]
     apart = (by_score - by_rating).abs().sort_values(ascending=False, kind="stable")
     shown = photos.assign(rank=by_score.round().astype(int), file=captions).loc[apart.index]
     return shown.drop(columns="dup_size", errors="ignore")  # the count of copies is no matter here

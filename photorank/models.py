@@ -95,7 +95,7 @@ def _clip_head(settings: Settings) -> list[Any]:
     except aesthetic.CheckpointMissing as error:
         if settings.aesthetic == "clip":
             raise
-        logger.warning("ranking without CLIP: %s", error)
+        logger.warning("ranking without CLIP (--aesthetic none asks for that): %s", error)
         return []
     encoder = aesthetic.clip_encoder(checkpoint, settings.device, settings.batch_size)
     return [aesthetic.aesthetic_head(encoder, settings.positive_prompt, settings.negative_prompt)]

@@ -125,6 +125,16 @@ def _measured(source: Any, settings: Settings) -> pd.DataFrame:
     return table
 
 
+def check_settings(settings: Settings) -> None:
+    """Find mistakes in weights and scales before anything is downloaded.
+
+    Raises:
+        ValueError: a weight or a scale that could not be used whatever is measured.
+    """
+    _given_weights(settings, columns_of(pd.DataFrame()))
+    _scale(settings, [])
+
+
 def _check_before(settings: Settings, columns: list[dict[str, Any]]) -> None:
     """Find mistakes in weights, scales and places to write before the work, not after it."""
     empty = pd.DataFrame({column["name"]: [] for column in columns})

@@ -44,6 +44,7 @@ def _sources(source: Any, settings: Settings) -> tuple[list[Source], list[str], 
             "source": str(folder),
             "skipped": dict(found.skipped.most_common()),
             "raw_beside_jpeg": found.raw_beside_jpeg,
+            "excluded": found.excluded,
         }
     elif isinstance(source, Mapping):
         sources, files, record = list(source.items()), list(source), {"source": "pictures"}
@@ -86,6 +87,7 @@ def _paths(source: Any) -> list[Source]:
 def _nothing_found(source: Any, record: Mapping[str, Any]) -> str:
     others = ", ".join(f"{n} {suffix}" for suffix, n in record.get("skipped", {}).items())
     seen = f"; other files there: {others}" if others else ""
+    seen += f"; {record['excluded']} excluded" if record.get("excluded") else ""
     heif = "" if "heic" in photo_suffixes() else " (HEIC: pip install 'photorank[heif]')"
     return (
         f"no photos in {source!s}{seen}; give a folder with {', '.join(sorted(photo_suffixes()))} "

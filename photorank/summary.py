@@ -19,8 +19,9 @@ def print_summary(table: pd.DataFrame, record: Mapping[str, Any], written: Seque
     """Print how many photos were ranked, failed and skipped, the best and the worst, and the files."""
     skipped = ", ".join(f"{n} {suffix}" for suffix, n in record.get("skipped", {}).items())
     print(
-        f"{record['ranked']} photos ranked, {record['failed']} failed"
+        f"{record['ranked']} photo{'s' * (record['ranked'] != 1)} ranked, {record['failed']} failed"
         + (f", skipped: {skipped}" if skipped else "")
+        + (f", excluded: {record['excluded']}" if record.get("excluded") else "")
         + f" ({record['seconds']:.1f} s)"
     )
     if record.get("near_duplicates"):
@@ -40,16 +41,17 @@ def _best_and_worst(ranked: pd.DataFrame, weights: Mapping[str, float]) -> str:
     shown = ranked
     if len(ranked) > _FIRST + _LAST:
         shown = ranked.iloc[[*range(_FIRST), *range(-_LAST, 0)]]
+    width = min(40, max(len(_printable(file)) for file in shown["file"]))
     parts = ranked[[f"{name}_contribution" for name in weights]]
     lines = [
-        f"{row['rank']:>5}  {row['final_score']:.3f}  {_printable(row['file']):<40}  {reasons}"
+        f"{row['rank']:>5}  {row['final_score']:.3f}  {_printable(row['file']):<{width}}  {reasons}"
         for (_, row), reasons in zip(
             shown.iterrows(), _reasons(parts.loc[shown.index], parts.mean()), strict=True
         )
     ]
     if len(shown) < len(ranked):
         lines.insert(_FIRST, f"{'...':>5}")
-    return "\n".join([f" rank  score  {'file':<40}  against the folder's mean", *lines])
+    return "\n".join([f" rank  score  {'file':<{width}}  against the folder's mean", *lines])
 
 
 def _reasons(parts: pd.DataFrame, mean: pd.Series[float]) -> list[str]:

@@ -16,7 +16,7 @@ from .training.tuning_plots import plot_tuning
 from .utils import io
 
 
-@dataclass(frozen=True, eq=False)  # equal as mappings are: by their weights
+@dataclass(frozen=True, eq=False, repr=False)  # equal as mappings are: by their weights
 class Tuned(Mapping[str, float]):
     """Tuned weights, to be passed as `weights` to `rank`, and how they did on held-out photos.
 
@@ -49,6 +49,9 @@ class Tuned(Mapping[str, float]):
     kinds: pd.DataFrame = field(default_factory=pd.DataFrame)
     cells: pd.DataFrame = field(default_factory=pd.DataFrame)
     seen: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def __repr__(self) -> str:
+        return self.report()
 
     def __getitem__(self, name: str) -> float:
         return self.weights[name]

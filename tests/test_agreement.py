@@ -365,7 +365,7 @@ def test_the_worst_disagreements_come_first_with_both_ranks(
     worst = evaluating.disagreements(table, stars)
     assert worst["rank"].tolist()[:2] == [2, 10]
     second, tenth = table["file"].iloc[[1, 9]]
-    assert worst["file"].tolist()[:2] == [f"rated 10 · {second}", f"rated 2 · {tenth}"]
+    assert worst["file"].tolist()[:2] == [f"10 by rating · {second}", f"2 by rating · {tenth}"]
 
 
 def test_real_ratings(shared_data: Path) -> None:

@@ -111,6 +111,9 @@ def test_exclude_matches_names_and_paths(tmp_path: Path) -> None:
     found = find(tmp_path, {"jpg"}, ["small_*", "thumbs/*"])
     assert [os.path.relpath(p, tmp_path) for p in found.photos] == ["a.jpg", "deep/thumbs/c.jpg"]
     assert not found.skipped
+    found = find(tmp_path, {"jpg"}, ["thumbs/"])
+    assert [os.path.relpath(p, tmp_path) for p in found.photos] == ["a.jpg", "small_a.jpg"]
+    assert found.excluded == 2
 
 
 def test_one_path_however_it_is_spelt(tmp_path: Path) -> None:

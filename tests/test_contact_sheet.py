@@ -142,7 +142,7 @@ def test_near_duplicates_lie_in_the_stack_of_their_keeper(tmp_path: Path) -> Non
     assert page.texts["rank"] == ["1", "3", "4", "2"]
     assert page.texts["summary"] == ["2 near-duplicates"]
     assert "open" not in page.all("details")[0]
-    assert "4 photos (2 in stacks)" in page.texts["p"]
+    assert "4 photos (2 stacked under others)" in page.texts["p"]
     assert "hidden" not in page.all("button")[0]
     assert "hidden" in sheet(photos(2), tmp_path).all("button")[0]
 

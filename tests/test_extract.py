@@ -165,7 +165,7 @@ def test_declarations_say_what_is_wrong() -> None:
         Column("x", range=(1, 0))
     with pytest.raises(ValueError, match=r"'big': size is 1 to 960 pixels .* got 2000"):
         Feature("big", "1", (Column("x"),), np.mean, size=2000)
-    with pytest.raises(ValueError, match="'none' needs at least one Column"):
+    with pytest.raises(ValueError, match="'none' needs a tuple of at least one Column"):
         Feature("none", "1", (), np.mean)
     with pytest.raises(ValueError, match="view is 'rgb' or 'luma', got 'hsv'"):
         Feature("v", "1", (Column("x"),), np.mean, view="hsv")  # type: ignore[arg-type]

@@ -136,6 +136,8 @@ def test_links_dry_runs_and_photos_that_have_gone(
     with pytest.raises(ValueError, match="lies outside"):
         pr.copy(outside, tmp_path / "none")
     assert not (tmp_path / "none").exists()
+    (tmp_path / "here").mkdir()
+    assert pr.copy(ranked.head(1), tmp_path / "here" / ".." / "best")[0].parent == tmp_path / "best"
 
 
 def test_the_commands(
@@ -164,6 +166,7 @@ def test_the_commands(
     assert main(["evaluate", "--input_csv", f"output/csvs/{name}.csv", "--top_k", "1"]) == 0
     assert main(["rank", str(folder), "--copy_top", "1"]) == 2
     assert "--copy_top N and --to DIR go together" in capsys.readouterr().err
+    assert main(["rank", str(folder), "--dry_run"]) == 2
 
 
 def test_evaluate_on_a_table_that_is_not_ranked() -> None:

@@ -50,11 +50,13 @@ class Found:
     Attributes:
         photos: absolute paths, sorted by their path in the folder.
         skipped: how many other files there are, by suffix.
+        excluded: how many files an exclude pattern matched.
         raw_beside_jpeg: RAW files that have a photo of the same name beside them: one photo, not two.
     """
 
     photos: list[str] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
+    excluded: int = 0
     raw_beside_jpeg: int = 0
 
 
@@ -67,7 +69,8 @@ def find(
 
     Args:
         suffixes: lower case, without a dot.
-        exclude: glob patterns, matched against the file name and the path in the folder.
+        exclude: glob patterns, matched against names and paths in the folder, of files and of the
+            folders that hold them.
 
     Raises:
         ValueError: no such folder, not a folder, or one that cannot be read.
@@ -85,8 +88,8 @@ def find(
     found = Found()
     raws: list[str] = []
     for path in _files(root):
-        inside = os.path.relpath(path, root)
-        if any(fnmatch.fnmatch(n, g) for g in exclude for n in (inside, os.path.basename(inside))):
+        if _excluded(os.path.relpath(path, root), exclude):
+            found.excluded += 1
             continue
         kind = _kind(path, frozenset(suffixes))
         if kind == "photo":
@@ -103,6 +106,14 @@ def find(
         else:
             found.skipped[_suffix(raw)] += 1
     return found
+
+
+def _excluded(inside: str, exclude: Sequence[str]) -> bool:
+    """Whether a pattern matches the path in the folder, a folder on the way to it, or a name of these."""
+    *folders, name = inside.split(os.sep)
+    paths = [os.sep.join(folders[: n + 1]) for n in range(len(folders))]
+    candidates = (inside, name, *folders, *paths)
+    return any(fnmatch.fnmatch(c, g.rstrip("/")) for g in exclude for c in candidates)
 
 
 def real(path: str | os.PathLike[str]) -> Path:
