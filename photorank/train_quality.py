@@ -1,0 +1,168 @@
+"""Train the quality model again, and write it with its card.
+
+python scripts/train_quality.py --photos DIR --labels FILE [--check DIR --check-labels FILE]
+
+The labels need the columns file, mos (0 to 1) and scene. Three minutes per thousand photos and core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from .evaluation.agreement import agreement
+from .features import quality
+from .features.codebook import GRIDS, patches
+from .features.image import Photo
+from .training.codebook import learn_codes
+from .training.degradations import KINDS, degrade
+from .training.held_out_quality import card, cross_validate, lowered
+from .training.quality import Apparatus, Copies, Settings, fit
+
+CODES = {"texture": 150, "colour": 240}
+PATCHES_PER_PHOTO = 20
+COPIES = 2  # of each photo
+LEVELS = (2, 2, 3, 4, 5)  # the mildest that must count is drawn twice as often: it is the hardest
+KIND_SHARES = np.array([1 + kind.endswith("exposure") for kind in KINDS])  # the hardest kinds
+GOOD = 0.7  # mos, about the median: from here on a brightened copy is a worse one
+USE = Apparatus(quality.normal_scores, quality.coordinates, quality.similarities)
+
+Map = Callable[..., Iterable[Any]]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Learn the codes, describe photos and copies, cross-validate, fit on all, write."""
+    given = _arguments(arguments)
+    labels = pd.read_csv(given.labels)
+    photos = [(str(given.photos / file), None, 0, 0) for file in labels.file]
+    plan = _plan(len(photos), given.seed)
+    copies = [(photos[photo][0], kind, level, photo) for photo, kind, level in plan]
+    print(f"describing {len(photos):,} photos and {len(copies):,} copies", flush=True)
+    with _pool(given.workers) as pool:
+        codes = _codes(photos, given.seed, pool.map)
+        describe = functools.partial(_describe, codes)
+        rows, worse = (_table(pool.map(describe, jobs, chunksize=8)) for jobs in (photos, copies))
+        checks = _checks(given, describe, pool.map)
+    photo, kind, level = (np.array(values) for values in zip(*plan, strict=True))
+    settings = Settings(seed=given.seed)
+    data = (rows, _sizes(codes, rows.shape[1]), labels.mos.to_numpy())
+    made_worse = Copies(worse, photo, kind, level)
+    print(f"cross-validating in {given.folds} folds", flush=True)
+    held_out = cross_validate(
+        *data, labels.scene.to_numpy(), made_worse, USE, quality.predict, settings, given.folds
+    )
+    if given.held_out:  # what weights may be tuned on: the shipped model has seen these ratings
+        labels.assign(quality=held_out.photos).to_csv(given.held_out, index=False)
+    model = codes | fit(*data, made_worse, USE, settings)
+    figures = {f"{given.labels.parent.name}, held-out scenes": _agreement(held_out.photos, labels)}
+    for name, (descriptions, ratings) in checks.items():
+        figures[name] = _agreement(quality.predict(model, descriptions), ratings)
+    laws = lowered(held_out, made_worse, data[2] >= GOOD)
+    _write(given.out, model, card(figures, laws, settings, len(photos), given.folds))
+
+
+def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--photos", type=Path, required=True, help="folder of the rated photos")
+    parser.add_argument("--labels", type=Path, required=True, help="CSV: file, mos, scene")
+    parser.add_argument("--check", type=Path, help="folder of photos that are only scored")
+    parser.add_argument("--check-labels", type=Path, help="CSV: file, mos")
+    parser.add_argument("--out", type=Path, default=quality.MODEL_PATH.parent)
+    parser.add_argument("--held-out", type=Path, help="CSV to write: each photo's held-out score")
+    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    return parser.parse_args(arguments)
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    """Processes of one thread each: more threads than cores make this several times slower."""
+    for library in ("OMP", "OPENBLAS", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    fresh = multiprocessing.get_context("spawn")  # a fork would keep this process's threads
+    return ProcessPoolExecutor(workers, fresh, cv2.setNumThreads, (1,))
+
+
+def _plan(photos: int, seed: int) -> list[tuple[int, str, int]]:
+    """Which copies are made: (photo, kind, level), the kinds of one photo all different."""
+    plan = []
+    for photo in range(photos):
+        rng = np.random.default_rng((seed, photo))
+        kinds = rng.choice(KINDS, COPIES, replace=False, p=KIND_SHARES / KIND_SHARES.sum())
+        levels = rng.choice(LEVELS, COPIES)
+        plan += [(photo, str(kind), int(level)) for kind, level in zip(kinds, levels, strict=True)]
+    return plan
+
+
+def _view(job: tuple[str, str | None, int, int]) -> np.ndarray:
+    path, kind, level, seed = job
+    rgb = Photo.open(path).view("rgb", 512)
+    return rgb if kind is None else degrade(rgb, kind, level, seed)
+
+
+def _describe(codes: quality.Model, job: tuple[str, str | None, int, int]) -> np.ndarray:
+    return quality.describe(codes, _view(job))
+
+
+def _some_patches(seed: int, job: tuple[str, str | None, int, int]) -> list[np.ndarray]:
+    rng, rgb = np.random.default_rng(seed), _view(job)
+    found = (patches(rgb, grid) for grid in GRIDS.values())
+    flat = (rows.reshape(-1, rows.shape[-1]) for rows in found)
+    return [rows[rng.integers(len(rows), size=PATCHES_PER_PHOTO)] for rows in flat]
+
+
+def _codes(jobs: Sequence[Any], seed: int, run: Map) -> quality.Model:
+    found = list(run(functools.partial(_some_patches, seed), jobs, chunksize=8))
+    codes: quality.Model = {}
+    for name, rows in zip(GRIDS, zip(*found, strict=True), strict=True):
+        learned = learn_codes(np.concatenate(rows), CODES[name], seed)
+        codes |= dict(zip((f"{name}_codes", f"{name}_offsets"), learned, strict=True))
+    return codes
+
+
+def _table(found: Iterable[np.ndarray]) -> np.ndarray:
+    return np.stack(list(found))
+
+
+def _sizes(codes: quality.Model, columns: int) -> tuple[int, ...]:
+    """Columns of the statistics and of each codebook."""
+    books = [5 * len(codes[f"{name}_offsets"]) for name in GRIDS]
+    return (columns - sum(books), *books)
+
+
+def _checks(
+    given: argparse.Namespace, describe: Callable[..., np.ndarray], run: Map
+) -> dict[str, tuple[np.ndarray, pd.DataFrame]]:
+    if given.check is None:
+        return {}
+    labels = pd.read_csv(given.check_labels)
+    jobs = [(str(given.check / file), None, 0, 0) for file in labels.file]
+    name = f"{given.check_labels.parent.name}, never trained on"
+    return {name: (_table(run(describe, jobs, chunksize=8)), labels)}
+
+
+def _agreement(scores: np.ndarray, labels: pd.DataFrame) -> dict[str, Any]:
+    return agreement(scores, labels.mos, labels.get("scene"))
+
+
+def _write(folder: Path, model: quality.Model, text: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(folder / quality.MODEL_PATH.name, allow_pickle=False, **_packed(model))
+    (folder / "quality.md").write_text(text, encoding="utf-8")
+    print(text)
+
+
+def _packed(model: quality.Model) -> quality.Model:
+    """Half precision for what training rounded to it."""
+    halved = {name for name in model if name.startswith(("projection", "landmarks"))}
+    return {k: v.astype(np.float16) if k in halved else v for k, v in model.items()}
