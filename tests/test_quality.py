@@ -36,7 +36,6 @@ from photorank.training.quality import Apparatus, Copies, Settings, fit
 
 ROOT = Path(__file__).resolve().parent.parent
 USE = Apparatus(normal_scores, coordinates, similarities)
-SIZES = (512, 800, 1024, 1600, 2400, 4000, 6000)
 
 
 def saved(image: Image.Image, kind: str = "JPEG", **options: object) -> Photo:
@@ -233,25 +232,6 @@ def test_saved_again_without_loss_it_is_the_same_photo(photo: np.ndarray) -> Non
     assert score(saved(decoded, "PNG")) == pytest.approx(
         score(saved(decoded, "JPEG", quality=90)), abs=0.02
     )
-
-
-@pytest.fixture(scope="module")
-def big_photos(shared_data: Path) -> list[Image.Image]:
-    return [
-        Image.open(path).convert("RGB") for path in sorted((shared_data / "big").rglob("*.jpg"))
-    ]
-
-
-@pytest.mark.slow
-def test_one_photo_saved_at_many_sizes_keeps_its_score(big_photos: list[Image.Image]) -> None:
-    for image in big_photos[:5]:  # the others are the fifth again
-        scores = []
-        for side in SIZES:
-            scale = side / max(image.size)
-            size = (round(image.width * scale), round(image.height * scale))
-            resized = image.resize(size, Image.Resampling.LANCZOS)
-            scores.append(score(saved(resized, quality=92)))
-        assert max(scores) - min(scores) <= 0.03, scores
 
 
 @pytest.mark.slow
