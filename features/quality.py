@@ -33,7 +33,7 @@ def quality(rgb: np.ndarray) -> float:
 
     Returns:
         From 0 (worst) to 1 (best), about the mean rating; half of BIQ2021's photos lie between
-        .56 and .78.
+        .55 and .77 when held out.
 
     References:
         Ahmed & Asif (2022), BIQ2021, doi:10.1117/1.JEI.31.5.053010

@@ -19,6 +19,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from .evaluation.agreement import agreement
 from .features import quality
@@ -26,7 +27,7 @@ from .features.codebook import GRIDS, patches
 from .features.image import Photo
 from .training.codebook import learn_codes
 from .training.degradations import KINDS, degrade
-from .training.held_out_quality import card, cross_validate, lowered
+from .training.held_out_quality import card, cross_validate, kept, lowered
 from .training.quality import Apparatus, Copies, Settings, fit
 
 CODES = {"texture": 150, "colour": 240}
@@ -34,17 +35,21 @@ PATCHES_PER_PHOTO = 20
 COPIES = 2  # of each photo
 LEVELS = (2, 2, 3, 4, 5)  # the mildest that must count is drawn twice as often: it is the hardest
 KIND_SHARES = np.array([1 + kind.endswith("exposure") for kind in KINDS])  # the hardest kinds
+LARGER = "saved larger"
+SIDES = (1000, 1400, 1930, 2600, 3900)  # pixels: decoding reduces them by 1, 1, 2, 2 and 4
 GOOD = 0.7  # mos, about the median: from here on a brightened copy is a worse one
 USE = Apparatus(quality.normal_scores, quality.coordinates, quality.similarities)
 
 Map = Callable[..., Iterable[Any]]
+Job = tuple[str, str, int, int]
+"""A photo's path, how it is copied ("": not at all), the copy's level and the photo's number."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Learn the codes, describe photos and copies, cross-validate, fit on all, write."""
     given = _arguments(arguments)
     labels = pd.read_csv(given.labels)
-    photos = [(str(given.photos / file), None, 0, 0) for file in labels.file]
+    photos = [(str(given.photos / file), "", 0, n) for n, file in enumerate(labels.file)]
     plan = _plan(len(photos), given.seed)
     copies = [(photos[photo][0], kind, level, photo) for photo, kind, level in plan]
     print(f"describing {len(photos):,} photos and {len(copies):,} copies", flush=True)
@@ -68,7 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name, (descriptions, ratings) in checks.items():
         figures[name] = _agreement(quality.predict(model, descriptions), ratings)
     laws = lowered(held_out, made_worse, data[2] >= GOOD)
-    _write(given.out, model, card(figures, laws, settings, len(photos), given.folds))
+    same = kept(held_out, made_worse)
+    _write(given.out, model, card(figures, laws, same, settings, len(photos), given.folds))
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -101,21 +107,33 @@ def _plan(photos: int, seed: int) -> list[tuple[int, str, int]]:
         kinds = rng.choice(KINDS, COPIES, replace=False, p=KIND_SHARES / KIND_SHARES.sum())
         levels = rng.choice(LEVELS, COPIES)
         plan += [(photo, str(kind), int(level)) for kind, level in zip(kinds, levels, strict=True)]
+        plan += [(photo, LARGER, 0)] * (photo % 2)  # every other photo is enough
     return plan
 
 
-def _view(job: tuple[str, str | None, int, int]) -> np.ndarray:
-    path, kind, level, seed = job
-    rgb = Photo.open(path).view("rgb", 512)
-    return rgb if kind is None else degrade(rgb, kind, level, seed)
+def _view(job: Job) -> np.ndarray:
+    path, kind, level, number = job
+    photo = Photo.open(path)
+    if kind == LARGER:
+        photo = _enlarged(photo, SIDES[number // 2 % len(SIDES)])
+    rgb = photo.view("rgb", 512)
+    return degrade(rgb, kind, level, number) if level else rgb
 
 
-def _describe(codes: quality.Model, job: tuple[str, str | None, int, int]) -> np.ndarray:
+def _enlarged(photo: Photo, side: int) -> Photo:
+    """As if the photo had been saved at this size."""
+    image = Image.fromarray(photo.view())
+    scale = side / max(image.size)
+    size = (round(image.width * scale), round(image.height * scale))
+    return Photo.from_image(image.resize(size, Image.Resampling.LANCZOS))
+
+
+def _describe(codes: quality.Model, job: Job) -> np.ndarray:
     return quality.describe(codes, _view(job))
 
 
-def _some_patches(seed: int, job: tuple[str, str | None, int, int]) -> list[np.ndarray]:
-    rng, rgb = np.random.default_rng(seed), _view(job)
+def _some_patches(seed: int, job: Job) -> list[np.ndarray]:
+    rng, rgb = np.random.default_rng((seed, job[3])), _view(job)
     found = (patches(rgb, grid) for grid in GRIDS.values())
     flat = (rows.reshape(-1, rows.shape[-1]) for rows in found)
     return [rows[rng.integers(len(rows), size=PATCHES_PER_PHOTO)] for rows in flat]
@@ -146,7 +164,7 @@ def _checks(
     if given.check is None:
         return {}
     labels = pd.read_csv(given.check_labels)
-    jobs = [(str(given.check / file), None, 0, 0) for file in labels.file]
+    jobs = [(str(given.check / file), "", 0, n) for n, file in enumerate(labels.file)]
     name = f"{given.check_labels.parent.name}, never trained on"
     return {name: (_table(run(describe, jobs, chunksize=8)), labels)}
 

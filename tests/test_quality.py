@@ -36,6 +36,7 @@ from photorank.training.quality import Apparatus, Copies, Settings, fit
 
 ROOT = Path(__file__).resolve().parent.parent
 USE = Apparatus(normal_scores, coordinates, similarities)
+SIZES = (512, 800, 1024, 1600, 2400, 4000, 6000)
 
 
 def saved(image: Image.Image, kind: str = "JPEG", **options: object) -> Photo:
@@ -176,6 +177,23 @@ def test_one_seed_gives_one_model(
     assert all(np.array_equal(first[name], second[name]) for name in first)
 
 
+def test_copies_of_level_0_are_made_to_score_the_same(
+    made_up: tuple[np.ndarray, np.ndarray, Copies], small_settings: Settings
+) -> None:
+    rows, mos, worse = made_up
+    softer = (
+        rows + np.eye(40, dtype=np.float32)[0] / 2
+    )  # the column that matters most, and one in no
+    softer[:, 6] += 2  # rating, by which the two can be told apart
+    copies = replace(worse, descriptions=softer, level=np.zeros(400, int))
+    apart = []
+    for weight in (0.0, small_settings.same_weight):
+        settings = replace(small_settings, same_weight=weight)
+        model = fit(rows, (20, 10, 10), mos, copies, USE, settings)
+        apart.append(abs(predict(model, rows) - predict(model, copies.descriptions)).mean())
+    assert apart[1] < apart[0] / 2
+
+
 def test_copies_follow_their_photos(made_up: tuple[np.ndarray, np.ndarray, Copies]) -> None:
     copies = made_up[2].of(np.array([7, 3]))
     assert copies.photo.tolist() == [1, 0]  # in the copies' order: 3's, then 7's
@@ -232,6 +250,25 @@ def test_saved_again_without_loss_it_is_the_same_photo(photo: np.ndarray) -> Non
     assert score(saved(decoded, "PNG")) == pytest.approx(
         score(saved(decoded, "JPEG", quality=90)), abs=0.02
     )
+
+
+@pytest.fixture(scope="module")
+def big_photos(shared_data: Path) -> list[Image.Image]:
+    return [
+        Image.open(path).convert("RGB") for path in sorted((shared_data / "big").rglob("*.jpg"))
+    ]
+
+
+@pytest.mark.slow
+def test_one_photo_saved_at_many_sizes_keeps_its_score(big_photos: list[Image.Image]) -> None:
+    for image in big_photos[:5]:  # the others are the fifth again
+        scores = []
+        for side in SIZES:
+            scale = side / max(image.size)
+            size = (round(image.width * scale), round(image.height * scale))
+            resized = image.resize(size, Image.Resampling.LANCZOS)
+            scores.append(score(saved(resized, quality=92)))
+        assert max(scores) - min(scores) <= 0.03, scores
 
 
 @pytest.mark.slow

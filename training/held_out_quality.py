@@ -43,6 +43,13 @@ def cross_validate(
     return held_out
 
 
+def kept(held_out: HeldOut, copies: Copies) -> dict[str, float]:
+    """How far copies of level 0, the same picture saved otherwise, score from their photo."""
+    same = copies.level == 0
+    apart = abs(held_out.copies - held_out.photos[copies.photo])[same]
+    return {"n": same.sum(), "median": np.median(apart), "p95": np.quantile(apart, 0.95)}
+
+
 def fold_of_scene(scenes: np.ndarray, folds: int, seed: int) -> np.ndarray:
     """The fold of every photo: all photos of a scene in one, about as many photos in each.
 
@@ -71,7 +78,7 @@ def lowered(held_out: HeldOut, copies: Copies, good: np.ndarray) -> pd.DataFrame
             "lowered": held_out.copies < held_out.photos[copies.photo],
             "good": good[copies.photo],
         }
-    )
+    )[copies.level > 0]
     kinds = pairs.groupby("kind")["lowered"].agg(["mean", "size"])
     among_good = pairs[pairs.good].groupby("kind")["lowered"].agg(["mean", "size"])
     return pd.concat({"all": kinds, "good": among_good}, axis=1)
@@ -101,6 +108,9 @@ rated .7 or better: a dark photo rightly gains from being brightened.
 
 {laws}
 
+The same photo enlarged to 1000 to 3900 pixels and reduced again ({same[n]} photos, held-out scenes)
+scores {same[median]:.3f} apart in the median and less than {same[p95]:.3f} in 95 %.
+
 Settings: {settings}
 
 ## Limits
@@ -121,6 +131,7 @@ photographers; forensics; comparing cameras or codecs by small differences.
 def card(
     figures: Mapping[str, Mapping[str, Any]],
     laws: pd.DataFrame,
+    same: Mapping[str, float],
     settings: Settings,
     photos: int,
     folds: int,
@@ -130,6 +141,7 @@ def card(
     Args:
         figures: by the name of the data, `n` and, for spearman, pearson and kendall, `value low high`.
         laws: from `lowered`.
+        same: from `kept`.
     """
     rows = ["| photos | n | Spearman | Pearson | Kendall |", "|---|---|---|---|---|"]
     for name, found in figures.items():
@@ -148,6 +160,7 @@ def card(
         folds=folds,
         figures="\n".join(rows),
         laws="\n".join(kinds),
+        same=same,
         settings=chosen,
     )
 

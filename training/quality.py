@@ -36,6 +36,7 @@ class Settings:
         outlier: error, in standard deviations of the target, from which a rating pulls no harder:
             some photos are rated for what they show.
         pair_weight: of one violated margin against one rating's squared error.
+        same_weight: the same for a copy of level 0 that scores otherwise.
         margin: by which a degraded copy must fall per level, in standard deviations of the target.
         seed: chooses the landmarks.
     """
@@ -47,13 +48,18 @@ class Settings:
     ridge: float = 0.1
     outlier: float = 0.3
     pair_weight: float = 0.7
-    margin: float = 0.1
+    same_weight: float = 2.0
+    margin: float = 0.08
     seed: int = 0
 
 
 @dataclass(frozen=True)
 class Copies:
-    """Degraded copies of photos: descriptions, each one's photo (a row number), kind and level."""
+    """Copies of photos: descriptions, each one's photo (a row number), kind and level.
+
+    From level 1 they are degraded and must score lower; at level 0 they are the same picture saved
+    otherwise and must score the same.
+    """
 
     descriptions: np.ndarray
     photo: np.ndarray
@@ -111,7 +117,8 @@ def fit(
     )
     goal = target(mos)
     falls = near[copies.photo] - near_worse
-    weights = _solve(near, goal - goal.mean(), falls, settings.margin * copies.level, settings)
+    margins = settings.margin * copies.level
+    weights = _solve(near, goal - goal.mean(), falls, margins, settings)
     slope, intercept = calibrate(near @ weights, mos)
     model["weights"] = solve_triangular(root, weights, lower=True, trans="T")
     return model | {"slope": np.asarray(slope), "intercept": np.asarray(intercept)}
@@ -175,16 +182,18 @@ def _solve(
     """Weights w of the least loss: Huber's of rows w - goal, pairs that fall short, ridge |w|^2.
 
     `falls @ w` is by how much each copy falls below its photo. Photos beyond `outlier` weigh less
-    and copies beyond their margin nothing; what these are is found anew in every round.
+    and copies beyond their margin nothing; what these are is found anew in every round. A margin
+    of 0 is a fall of exactly 0.
     """
     weights = np.zeros(rows.shape[1])
-    trust, short = np.ones(len(goal)), np.zeros(len(margins), bool)
+    same = margins == 0
+    trust, pull_of_pair = np.ones(len(goal)), np.where(same, settings.same_weight, 0.0)
     for _ in range(_ROUNDS):
-        trusted, pairs = rows * trust[:, None], falls[short]
-        curvature = rows.T @ trusted + settings.pair_weight * pairs.T @ pairs
+        trusted, pulled = rows * trust[:, None], falls * pull_of_pair[:, None]
+        curvature = rows.T @ trusted + falls.T @ pulled
         curvature[np.diag_indices_from(curvature)] += settings.ridge
-        pull = trusted.T @ goal + settings.pair_weight * pairs.T @ margins[short]
-        weights = cho_solve(cho_factor(curvature), pull)
+        weights = cho_solve(cho_factor(curvature), trusted.T @ goal + pulled.T @ margins)
         trust = np.minimum(1, settings.outlier / np.maximum(abs(rows @ weights - goal), 1e-9))
-        short = falls @ weights < margins
+        short = settings.pair_weight * (falls @ weights < margins)
+        pull_of_pair = np.where(same, settings.same_weight, short)
     return weights
