@@ -54,7 +54,8 @@ def describe(codes: Model, rgb: np.ndarray) -> np.ndarray:
 
 def predict(model: Model, descriptions: np.ndarray) -> np.ndarray:
     """(n, d) descriptions -> (n,) quality in (0, 1)."""
-    raw = similarities(model, coordinates(model, descriptions)) @ model["weights"]
+    points = coordinates(model, descriptions)
+    raw = similarities(model, points) @ model["weights"] + points @ model["slopes"]
     return np.asarray(1 / (1 + np.exp(-(model["slope"] * raw + model["intercept"]))))
 
 

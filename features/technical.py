@@ -20,9 +20,9 @@ _CORING = 2.5  # detail below this many times the mean noise is not counted
 _SOFT_CONTRAST = 60  # 8-bit levels; keeps faint tiles from counting as much as contrasty ones
 
 _NOISE_TILE = 16  # pixels of the canonical picture
-_SMOOTH_SHARE = 0.1
+_SMOOTH_SHARE = 0.02  # so few that texture rarely leaves none of them smooth
 _CLIPPED_TILE = 12  # levels from black or white where clipping hides noise
-_UNSEEN = 1  # 8-bit level of noise that nobody sees: blur gains nothing by removing it
+_UNSEEN = 0.7  # 8-bit levels of noise that nobody sees: blur gains nothing by removing it
 _TWICE_EXCESS = np.array([[-1, 2, -1]], np.float32)  # of a step over the mean of its neighbours
 _REAL_EDGE = 10  # levels; a larger step between two pixels is the picture's, not the compression's
 
@@ -32,7 +32,9 @@ _OFF_MIDTONES = 40  # levels beyond `_MIDTONES` at which their score falls to .6
 _WHITE = 215  # level that the brightest half percent of a well exposed photo reaches
 _GREY_WHITES = 4  # power: whites at -1 EV of `_WHITE` leave .3 of the score
 _BLOWN = 0.1  # share of clipped highlights at which most of their penalty is due
-_BLOWN_KEEPS = 0.25  # a white backdrop is no fault, so clipping alone cannot take everything
+_BLOWN_KEEPS = 0.25  # clipping alone cannot take everything: it may be lamps or colour
+_BACKDROP = 230  # level from which all channels are white enough for a backdrop
+_RIM = 0.02  # of the long side: how deep the strips along the frame's sides are
 
 
 def sharpness(luma: np.ndarray) -> float:
@@ -77,9 +79,11 @@ def exposure(rgb: np.ndarray) -> tuple[float, float, float, float]:
     Three factors are multiplied: whether the mean brightness of the detailed parts lies where it
     does in well exposed photos (a flat backdrop hardly counts); whether the brightest half percent
     reaches white, since a grey white is the surest sign of underexposure; how much is blown out.
+    White along all four sides of the frame, about a subject whose midtones are right, is a backdrop
+    and does not count as blown out; a blown sky does not reach the bottom.
 
-    Fooled by: low-key and high-key intent, night, fog, a white backdrop, saturated colour (which
-    clips one channel). Cannot see: light that is badly distributed.
+    Fooled by: low-key and high-key intent, night, fog, snow, saturated colour (which clips one
+    channel). Cannot see: light that is badly distributed.
 
     Args:
         rgb: (h, w, 3) uint8, the 512-pixel view.
@@ -95,14 +99,16 @@ def exposure(rgb: np.ndarray) -> tuple[float, float, float, float]:
     highlights = float((brightest >= _HIGHLIGHT).mean())
     (white,) = _levels_at(brightest, 0.995)
     whites = min(1.0, white / _WHITE) ** _GREY_WHITES
-    blown = _BLOWN_KEEPS + (1 - _BLOWN_KEEPS) * np.exp(-highlights / _BLOWN)
-    score = _midtone_score(_detail_brightness(luma)) * whites * blown
+    midtones = _midtone_score(_detail_brightness(luma))
+    blown_out = highlights * (1 - midtones * _backdrop(rgb))
+    blown = _BLOWN_KEEPS + (1 - _BLOWN_KEEPS) * np.exp(-blown_out / _BLOWN)
+    score = midtones * whites * blown
     return float(score), float(luma.mean() / 255), shadows, highlights
 
 
 EXPOSURE = Feature(
     "exposure",
-    "1",
+    "2",
     (
         Column("exposure", "higher", range=(0.0, 1.0)),
         Column("brightness", "neither", "share of white"),
@@ -146,13 +152,13 @@ CONTRAST = Feature(
 
 
 def noise(luma: np.ndarray) -> float:
-    """Visible grain and JPEG blocks: their standard deviation beyond 1 level, in 8-bit levels.
+    """Visible grain and JPEG blocks: their standard deviation beyond .7 levels, in 8-bit levels.
 
-    Grain is what the smoothest tenth of the tiles shows at the finest scale, so that texture does
-    not pass for noise; tiles near black and white do not count, since clipping hides noise there.
+    Grain is what the smoothest fiftieth of the tiles shows at the finest scale, so that texture
+    does not pass for noise; tiles near black and white do not count, since clipping hides noise there.
     Blocks are steps that recur every 8 pixels. The two are added in quadrature. Both are seen only
-    at the canonical size: a larger photo is judged as it looks reduced to 960 to 1919 pixels. One
-    level is taken off, so that a blurred copy of a clean photo is no cleaner.
+    at the canonical size: a larger photo is judged as it looks reduced to 960 to 1919 pixels. What
+    nobody sees, .7 levels, is taken off, so that a blurred copy of a clean photo is no cleaner.
 
     Fooled by: texture over the whole frame (taken for grain), denoising and blur (which remove
     it), a real pattern of 8 pixels. Cannot see: coarse colour blotches, ringing beside edges.
@@ -161,7 +167,7 @@ def noise(luma: np.ndarray) -> float:
         luma: (h, w) uint8, the canonical picture.
 
     Returns:
-        0 (none visible) upwards; for white noise about .9 sigma - 1. Measured on BIQ2021: 5th
+        0 (none visible) upwards; for white noise about .9 sigma - .7. Measured on BIQ2021: 5th
         percentile 0, median 0.0, 95th percentile 1.2.
     """
     blocks = (_blocking(luma) + _blocking(luma.T)) / 2
@@ -169,7 +175,7 @@ def noise(luma: np.ndarray) -> float:
 
 
 NOISE = Feature(
-    "noise", "1", (Column("noise", "lower", "8-bit levels", heavy_tailed=True),), noise, view="luma"
+    "noise", "2", (Column("noise", "lower", "8-bit levels", heavy_tailed=True),), noise, view="luma"
 )
 
 
@@ -259,6 +265,14 @@ def _detail_brightness(luma: np.ndarray) -> float:
     levels = luma.astype(np.float32)
     weight = np.abs(levels - cv2.blur(levels, (11, 11))) + 0.5
     return float((weight * levels).sum() / weight.sum())
+
+
+def _backdrop(rgb: np.ndarray) -> float:
+    """How white the least white side of the frame is: 1 if all four are all white."""
+    white = functools.reduce(cv2.min, cv2.split(rgb)) >= _BACKDROP
+    depth = max(1, round(_RIM * max(white.shape)))
+    rims = (white[:depth], white[-depth:], white[:, :depth], white[:, -depth:])
+    return float(min(rim.mean() for rim in rims))
 
 
 def _midtone_score(level: float) -> float:

@@ -154,6 +154,16 @@ def test_blocks_are_found_wherever_the_picture_was_cut(photo: np.ndarray) -> Non
     assert noise(compressed[3:483, 5:485]) == pytest.approx(whole, rel=0.1)
 
 
+def test_a_white_backdrop_is_no_blown_sky(photo: np.ndarray) -> None:
+    on_white, under_white = np.full((2, *photo.shape), 255, np.uint8)
+    half, quarter = photo.shape[0] // 2, photo.shape[0] // 4
+    small = cv2.resize(photo, (half, half), interpolation=cv2.INTER_AREA)
+    on_white[quarter : quarter + half, quarter : quarter + half] = small
+    under_white[half:] = cv2.resize(photo, photo.shape[1::-1])[half:]
+    (backdrop, *_), (sky, *_) = exposure(on_white), exposure(under_white)
+    assert backdrop > 2 * sky
+
+
 def test_exposure_reports_brightness_and_clipped_shares_of_a_known_picture() -> None:
     rgb = np.full((10, 10, 3), 100, np.uint8)
     rgb[0], rgb[1, :5], rgb[2, 0] = 0, 255, (255, 10, 10)

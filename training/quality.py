@@ -31,6 +31,7 @@ class Settings:
         shares: of the squared distance that each block of the description makes up.
         components: principal components kept of each block.
         width: factor on squared distances: the larger, the narrower the kernel.
+        linear: weight of the linear part beside the kernel; it carries further from what was seen.
         landmarks: how many photos and how many copies the score is a weighted sum over.
         ridge: penalty on the weights.
         outlier: error, in standard deviations of the target, from which a rating pulls no harder:
@@ -44,6 +45,7 @@ class Settings:
     shares: tuple[float, ...] = (0.7, 0.1, 0.2)
     components: tuple[int, ...] = (256, 64, 128)
     width: float = 0.5
+    linear: float = 1.0
     landmarks: tuple[int, int] = (2500, 500)
     ridge: float = 0.1
     outlier: float = 0.3
@@ -112,7 +114,12 @@ def fit(
         + _JITTER * np.eye(len(model["landmarks"]))
     )
     near, near_worse = (
-        solve_triangular(root, use.similarities(model, rows).T, lower=True).T
+        np.hstack(
+            [
+                solve_triangular(root, use.similarities(model, rows).T, lower=True).T,
+                settings.linear * rows,
+            ]
+        )
         for rows in (points, worse)
     )
     goal = target(mos)
@@ -120,7 +127,9 @@ def fit(
     margins = settings.margin * copies.level
     weights = _solve(near, goal - goal.mean(), falls, margins, settings)
     slope, intercept = calibrate(near @ weights, mos)
-    model["weights"] = solve_triangular(root, weights, lower=True, trans="T")
+    count = len(root)
+    model["weights"] = solve_triangular(root, weights[:count], lower=True, trans="T")
+    model["slopes"] = settings.linear * weights[count:]
     return model | {"slope": np.asarray(slope), "intercept": np.asarray(intercept)}
 
 
