@@ -10,6 +10,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+DEFAULT_SCALE = "default"
+"""What `scale` calls the one that ships: a photo then scores the same alone and in any folder."""
+DEFAULT_SCALE_FILE = Path(__file__).with_name("default_scale.json")
+
 
 def _setting(
     help: str, choices: tuple[str, ...] = (), metavar: str | None = None, least: int | None = None
@@ -72,7 +76,9 @@ class Settings:
     )
     save_scale: str = _setting("save the fitted normalisation to this JSON file", metavar="FILE")
     scale: Any = _setting(  # noqa: RUF009  it is dataclasses.field
-        "use a saved normalisation, so that scores compare across folders", metavar="FILE"
+        "use a saved normalisation, so that scores compare across folders; 'default': the one that "
+        "ships, fitted to 3,200 rated photographs",
+        metavar="FILE",
     )
     dedup: str = _setting(
         "near-duplicates: mark them, rank all but the best of each group after the others "

@@ -4,6 +4,7 @@ from .base import Column, Encoder, Feature, Head
 from .extract import extract
 from .faces import FACES
 from .phash import PHASH
+from .quality import QUALITY
 from .technical import (
     COLOURFULNESS,
     CONTRAST,
@@ -14,6 +15,7 @@ from .technical import (
 )
 
 BUILTIN = (
+    QUALITY,
     SHARPNESS,
     EXPOSURE,
     CONTRAST,

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from . import __version__
-from .config.config import Settings
+from .config.config import DEFAULT_SCALE, DEFAULT_SCALE_FILE, Settings
 from .features.base import declare
 from .features.extract import FACTS, Row
 from .features.extract import extract as measure
@@ -24,6 +24,7 @@ from .ranking.order import order
 from .ranking.weights import check_weights, read_weights
 from .sources import check
 from .tables import (
+    SCORE_1_TO_10,
     arranged,
     as_table,
     columns_of,
@@ -174,6 +175,8 @@ def _ranked(measured: pd.DataFrame, settings: Settings) -> tuple[pd.DataFrame, d
             logger.warning(note)
         record["notes"] = dropped + notes
         table = table.join(fused.table)
+        if settings.scale == DEFAULT_SCALE:
+            table[SCORE_1_TO_10] = (1 + 9 * table["final_score"]).round(1)
         record |= {"weights": fused.weights, "scale": asdict(fused.scale)}
         if settings.save_scale:
             fused.scale.save(settings.save_scale)
@@ -202,6 +205,8 @@ def _scale(settings: Settings, columns: list[dict[str, Any]]) -> Scale | str:
     given = settings.scale
     if given == "":
         return settings.normalization
+    if given == DEFAULT_SCALE:
+        given = DEFAULT_SCALE_FILE
     if isinstance(given, str | os.PathLike):
         return Scale.load(given, columns)
     if not hasattr(given, "normalise"):

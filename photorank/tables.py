@@ -20,6 +20,9 @@ from .features.base import declare
 from .features.extract import FACTS
 from .utils import io
 
+SCORE_1_TO_10 = "score_1_to_10"
+"""`final_score` read from 1 to 10; only there with the default scale, on which it means something."""
+
 FIRST_COLUMNS = [
     "rank",
     "file",
@@ -30,6 +33,7 @@ FIRST_COLUMNS = [
     "exposure_norm",
     "contrast_norm",
     "face_present",
+    SCORE_1_TO_10,
 ]
 RAW_COLUMNS = [
     "sharpness",
@@ -44,6 +48,7 @@ RAW_COLUMNS = [
     "face_count",
     "face_area",
     "phash",
+    "quality",
 ]
 DUPLICATE_COLUMNS = ["dup_group", "dup_keeper", "dup_distance", "dup_size"]
 
@@ -182,7 +187,7 @@ def _is_measured(table: pd.DataFrame) -> pd.Series[bool]:
 def derived_columns(table: pd.DataFrame) -> list[str]:
     """The columns that an earlier ranking added."""
     made = [f"{name}_{part}" for name in table.columns for part in ("norm", "contribution")]
-    derived = {*made, *DUPLICATE_COLUMNS, "rank", "final_score", "missing"}
+    derived = {*made, *DUPLICATE_COLUMNS, "rank", "final_score", SCORE_1_TO_10, "missing"}
     return [name for name in table.columns if name in derived]
 
 

@@ -58,6 +58,13 @@ class Scale:
                 chosen[name], knots[name] = column, _knots(finite, column, method)
         return cls(method, knots, chosen)
 
+    def completed(self, columns: Iterable[Declaration]) -> Scale:
+        """With those of `columns` that need no fitting, at their own range."""
+        added = {c["name"]: c for c in columns if c["name"] not in self.columns}
+        added = {name: c for name, c in added.items() if _keeps_range(c, self.method)}
+        knots = {name: tuple(column["range"]) for name, column in added.items()}
+        return Scale(self.method, {**self.knots, **knots}, {**self.columns, **added})
+
     def normalise(self, name: str, values: pd.Series[float]) -> tuple[np.ndarray, int]:
         """The column's values in [0, 1] (1 = best; NaN stays NaN), and how many lay beyond the scale."""
         column, knots = self.columns[name], np.asarray(self.knots[name])
@@ -77,9 +84,11 @@ class Scale:
         return self.method == "robust" and bool(column.get("heavy_tailed"))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the scale as JSON (see `ranking/saved.py`)."""
-        versions = {name: column.get("version", "") for name, column in self.columns.items()}
-        saved.save(path, "scale", versions, asdict(self))
+        """Write what was fitted as JSON (see `ranking/saved.py`); `completed` adds the rest."""
+        fitted = {n: c for n, c in self.columns.items() if not _keeps_range(c, self.method)}
+        versions = {name: column.get("version", "") for name, column in fitted.items()}
+        scale = Scale(self.method, {name: self.knots[name] for name in fitted}, fitted)
+        saved.save(path, "scale", versions, asdict(scale))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], columns: Iterable[Declaration] = ()) -> Scale:
@@ -141,7 +150,7 @@ def fuse(
         ValueError: no weighted column has a value, or the scale lacks a weighted column.
     """
     ranked = [c for c in columns if c["better"] != "neither" and c["name"] in table]
-    fitted = Scale.fit(table, ranked, scale) if isinstance(scale, str) else scale
+    fitted = Scale.fit(table, ranked, scale) if isinstance(scale, str) else scale.completed(ranked)
     used = _usable(table, weights, fitted)
     notes: list[str] = []
     total = sum(used.values())
@@ -184,8 +193,12 @@ def _usable(table: pd.DataFrame, weights: Mapping[str, float], scale: Scale) -> 
     return used
 
 
+def _keeps_range(column: Declaration, method: str) -> bool:
+    return method == "robust" and bool(column.get("range"))
+
+
 def _knots(finite: np.ndarray, column: Declaration, method: str) -> tuple[float, ...]:
-    if method == "robust" and column.get("range"):
+    if _keeps_range(column, method):
         return tuple(column["range"])
     shares = {
         "robust": np.array([0.02, 0.98]),

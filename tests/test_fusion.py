@@ -138,6 +138,17 @@ def test_a_scale_of_another_version_is_refused(tmp_path: Path) -> None:
         Scale.load(tmp_path / "none.json")
 
 
+def test_a_column_with_a_range_of_its_own_needs_no_fitting(tmp_path: Path) -> None:
+    ranged = column("r", range=[0, 2])
+    values = table(3).assign(r=[0.0, 1.0, 2.0])
+    Scale.fit(values, [*COLUMNS[:1], ranged]).save(tmp_path / "s.json")
+    scale = Scale.load(tmp_path / "s.json", [ranged | {"version": "another"}])
+    assert list(scale.columns) == [COLUMNS[0]["name"]]
+    assert fuse(values, [ranged], {"r": 1}, scale).table["final_score"].tolist() == [0, 0.5, 1]
+    with pytest.raises(ValueError, match="the scale has no r"):
+        fuse(values, [ranged], {"r": 1}, Scale.fit(values, COLUMNS[:1], "minmax"))
+
+
 def test_a_scale_that_lacks_a_weighted_column_is_refused() -> None:
     scale = Scale.fit(table(), COLUMNS[:1])
     with pytest.raises(ValueError, match="the scale has no b, which this run weighs"):

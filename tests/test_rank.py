@@ -152,6 +152,18 @@ def test_a_foreign_table(tmp_path: Path) -> None:
         pr.rank(foreign[["image"]])
 
 
+def test_on_the_default_scale_a_photo_scores_the_same_alone_and_in_a_folder(
+    ranked: pd.DataFrame,
+) -> None:
+    among = pr.rank(ranked, scale="default")
+    name = str(among.loc[among.error.isna(), "file"].iloc[-1])
+    alone = pr.rank(ranked[ranked.file == name], scale="default")
+    together = among[among.file == name]
+    assert alone["final_score"].item() == together["final_score"].item()
+    assert alone["score_1_to_10"].item() == round(1 + 9 * alone["final_score"].item(), 1)
+    assert "score_1_to_10" not in pr.rank(among)
+
+
 def test_a_scale_makes_scores_compare_across_folders(ranked: pd.DataFrame, tmp_path: Path) -> None:
     scale = pr.fit_scale(ranked)
     scale.save(tmp_path / "scale.json")

@@ -15,7 +15,9 @@ from PIL import Image
 from scipy import ndimage
 
 from photorank.config.config import Settings
+from photorank.features.base import Feature
 from photorank.features.image import Photo
+from photorank.features.quality import QUALITY
 from photorank.features.technical import (
     COLOURFULNESS,
     CONTRAST,
@@ -34,6 +36,7 @@ from photorank.ranking.fusion import fuse
 from photorank.training.degradations import KINDS, LEVELS, degrade
 
 FEATURES = (SHARPNESS, EXPOSURE, CONTRAST, NOISE, COLOURFULNESS, LAPLACIAN_VARIANCE)
+RANKED = (QUALITY, *FEATURES)
 WEIGHTS = {  # faces are another test's matter
     name: weight
     for name, weight in Settings.load({}).weights["without_clip"].items()
@@ -41,9 +44,9 @@ WEIGHTS = {  # faces are another test's matter
 }
 
 
-def measured(photo: Photo) -> dict[str, float]:
+def measured(photo: Photo, features: tuple[Feature, ...] = FEATURES) -> dict[str, float]:
     row: dict[str, float] = {}
-    for feature in FEATURES:
+    for feature in features:
         values = feature.measure(photo.view(feature.view, feature.size))
         values = values if isinstance(values, tuple) else (values,)
         row |= {column.name: v for column, v in zip(feature.columns, values, strict=True)}
@@ -235,14 +238,14 @@ def share_below(photos: dict[str, np.ndarray]) -> pd.Series[float]:
     """Per kind, the share of copies of level 2 to 5 whose score is below their original's."""
     rows = []
     for number, (name, photo) in enumerate(photos.items()):
-        rows.append({"name": name, "kind": "", **measured(Photo.from_image(photo))})
+        rows.append({"name": name, "kind": "", **measured(Photo.from_image(photo), RANKED)})
         for kind, level in itertools.product(KINDS, LEVELS[1:]):
             copy = Photo.from_image(degrade(photo, kind, level, seed=number))
-            rows.append({"name": name, "kind": kind, **measured(copy)})
+            rows.append({"name": name, "kind": kind, **measured(copy, RANKED)})
     table = pd.DataFrame(rows)
     columns = [
         {"name": c.name, "better": c.better, "range": c.range, "heavy_tailed": c.heavy_tailed}
-        for feature in FEATURES
+        for feature in RANKED
         for c in feature.columns
     ]
     table["score"] = fuse(table, columns, WEIGHTS).table["final_score"]
@@ -251,8 +254,8 @@ def share_below(photos: dict[str, np.ndarray]) -> pd.Series[float]:
     return (copies["score"] < copies["name"].map(original)).groupby(copies["kind"]).mean()
 
 
-# Overexposure truly improves a dark photo; what is asked of it is what was measured, less a photo.
-ASKED = dict.fromkeys(KINDS, 0.95) | {"overexposure": 0.84}
+# Overexposure truly improves a dark photo: 2 of the 28 demo copies.
+ASKED = dict.fromkeys(KINDS, 0.95) | {"overexposure": 0.92}
 
 
 @pytest.mark.slow
@@ -265,7 +268,7 @@ def test_degraded_demo_photos_rank_below_their_originals(
 
 @pytest.mark.slow
 def test_degraded_photos_rank_below_their_originals(shared_data: Path) -> None:
-    folder = shared_data / "biq2021" / "images"
-    chosen = random.Random(0).sample(sorted(path.name for path in folder.iterdir()), 50)
+    folder = shared_data / "mmp2k" / "images"  # `quality` has not seen these
+    chosen = random.Random(0).sample(sorted(path.name for path in folder.iterdir()), 40)
     share = share_below({name: Photo.open(folder / name).view() for name in chosen})
     assert (share >= pd.Series(ASKED)[share.index]).all(), share

@@ -45,11 +45,11 @@ class Settings:
     shares: tuple[float, ...] = (0.7, 0.1, 0.2)
     components: tuple[int, ...] = (256, 64, 128)
     width: float = 0.5
-    linear: float = 1.0
+    linear: float = 3.0
     landmarks: tuple[int, int] = (2500, 500)
     ridge: float = 0.1
     outlier: float = 0.3
-    pair_weight: float = 0.7
+    pair_weight: float = 0.8
     same_weight: float = 2.0
     margin: float = 0.08
     seed: int = 0
