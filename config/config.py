@@ -93,6 +93,11 @@ class Settings:
         least=-1,
     )
     batch_size: int = _setting("photos per CLIP batch", least=1)
+    cache: str = _setting(
+        "a file that keeps what is measured, so that an unchanged photo is not opened again; off: none "
+        "(default: photorank/measurements.sqlite in ~/.cache or $XDG_CACHE_HOME)",
+        metavar="FILE",
+    )
     exclude: tuple[str, ...] = _setting(
         "leave out files and folders whose name, or path in DIR, matches this pattern; repeatable",
         metavar="GLOB",

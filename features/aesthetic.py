@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from .checkpoint import (
     CheckpointMissing,
     find_checkpoint,
 )
+from .store import NO_PHOTO, Store, key_of
 
 __all__ = [
     "AESTHETIC",
@@ -34,6 +37,7 @@ __all__ = [
     "find_checkpoint",
     "pair_scores",
     "prompt_pairs",
+    "with_stored_texts",
 ]
 
 POSITIVE = "a professional photograph, sharp, vibrant, dramatic lighting"
@@ -109,6 +113,28 @@ def aesthetic_head(
         return pair_scores(vectors, *sides())
 
     return Head((AESTHETIC,), score, encoder, settings=tuple(pairs))
+
+
+def with_stored_texts(encoder: ClipEncoder, cache: str | os.PathLike[str]) -> ClipEncoder:
+    """The same encoder, which keeps the vectors of prompts in the file `cache`, see `store.py`.
+
+    Prompts that were asked for together are kept together: in the last bits, a vector may depend on
+    the prompts beside it.
+    """
+
+    def texts(prompts: Sequence[str]) -> tuple[np.ndarray, float]:
+        asked = (encoder.fingerprint, list(prompts))
+        keys = [f"{key_of(encoder.version, name, *asked)}" for name in ("texts", "logit scale")]
+        with Store(cache, keys) as store:
+            known = store.get(NO_PHOTO)
+        if len(known) == len(keys):
+            return known[keys[0]].reshape(len(prompts), -1), known[keys[1]][0]
+        vectors, scale = encoder.encode_texts(prompts)
+        with Store(cache, keys) as store:
+            store.put(NO_PHOTO, {keys[0]: vectors.ravel(), keys[1]: [scale]})
+        return vectors, scale
+
+    return dataclasses.replace(encoder, encode_texts=texts)
 
 
 def prompt_pairs(positive: Sequence[str], negative: Sequence[str]) -> list[tuple[str, str]]:

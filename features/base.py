@@ -18,6 +18,9 @@ View = Literal["rgb", "luma"]
 CANONICAL_SIDE = 960
 """The canonical picture's longest side is at least this (unless the photo itself is smaller)."""
 
+PICTURE_VERSION = "1"
+"""Changes whenever decoding may give other pixels, or a header other facts; stored values go by it."""
+
 
 @dataclass(frozen=True)
 class Column:

@@ -2,72 +2,72 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
+import PIL
 from PIL import Image
 
-from .base import Column, Encoder, Feature, Head, View, declare
-from .image import MAX_DECODED_BYTES, Photo, PhotoError
+from .base import PICTURE_VERSION, Feature, Head, declare
+from .image import MAX_DECODED_BYTES, Photo, PhotoError, photo_suffixes
+from .parts import Part, Row, parts_of
+from .store import PhotoKey, Store, key_of, photo_key
+from .streaming import ByteBudget, in_order
 
-Row = dict[str, Any]
-_ViewKey = tuple[View, int | None]
 Source = str | os.PathLike[str] | tuple[str, np.ndarray | Image.Image]
 
 FACTS = ("width", "height", "bytes", "taken_at", "camera")
 """What a row says of a photo besides `path`, the measured columns and `error`."""
+
+_OF_PHOTO = ("width", "height", "taken_at", "camera")
+_MOST_AHEAD = 32  # photos that wait decoded for a batch, besides one per worker
+_MOST_VIEW_BYTES = 300_000_000  # of a batch: one of large pictures is closed early
+_MOST_WAITING = 1024  # rows that wait for one before them
+_log = logging.getLogger("photorank")
 
 
 def extract(
     sources: Iterable[Source],
     features: Sequence[Feature | Head],
     workers: int | None = None,
-) -> Iterator[Row]:
+    cache: str | os.PathLike[str] = "",
+) -> Generator[Row, None, None]:
     """Measure photos: a generator of one dict per photo, in the order of `sources`.
 
     A value depends on its photo and its feature alone: never on the other features, the number of
-    workers, the batch or the order of the photos. Decoders in flight hold under 1 GB together.
+    workers, the batch, the order of the photos or on what was stored. Threads decode and measure while
+    encoders take batches; what decoders and pictures that wait hold together is under 1 GB.
 
     Args:
         sources: paths, or (name, picture) pairs with a uint8 RGB array or a PIL image.
         features: `Feature`s and `Head`s; the encoders of heads run on every photo.
         workers: threads that decode and measure; 0 does all in the calling thread, None takes one
             per core.
+        cache: a file that keeps what is measured (docs/performance.md): a photo that is there is not
+            opened. Empty: none. Pictures in hand and features without a version are not kept.
 
     Yields:
         `path`, one entry per column, `width height bytes taken_at camera`, and `error`: None, or why
         the photo failed, and then there are no values.
 
     Raises:
-        ValueError: two features with one column, or a measure that returns another number of values
-            than its feature has columns.
+        ValueError: two features with one column, a measure that returns another number of values
+            than its feature has columns, or a `cache` that is another program's file.
     """
     features = resolve(features)
     declare(features)
-    batches = _batches(features)
-    singles = [f for f in _measuring(features) if f.batch is None]
-    views = {(b.view, b.size) for b in batches}
-    at_once = max((b.batch for b in batches), default=1)
-    budget = _ByteBudget(MAX_DECODED_BYTES)
-
-    def measure(source: Source) -> _Measured:
-        return _measure(source, singles, views, budget)
-
-    ready: list[_Measured] = []
-    for measured in _in_order(measure, sources, workers, ahead=at_once):
-        ready.append(measured)
-        if len(ready) == at_once:
-            yield from _finish(ready, batches)
-            ready = []
-    yield from _finish(ready, batches)
+    run = _Run(parts_of(features), cache)
+    with run.store:
+        known = (run.look_up(source) for source in sources)
+        with closing(in_order(run.open, known, workers, run.ahead, _is_complete)) as jobs:
+            yield from run.rows(jobs)
+        run.log()
 
 
 def resolve(features: Sequence[Feature | Head]) -> list[Feature | Head]:
@@ -76,160 +76,170 @@ def resolve(features: Sequence[Feature | Head]) -> list[Feature | Head]:
     return [choose() if choose else f for f, choose in zip(features, choices, strict=True)]
 
 
-def _measuring(features: Sequence[Feature | Head]) -> list[Feature]:
-    """The features that are not heads; not by `isinstance`, for a class imported both as
-    `features.base` and as `photorank.features.base` is two classes."""
-    return [cast(Feature, f) for f in features if hasattr(f, "measure")]
-
-
 @dataclass
-class _Measured:
-    """A row on its way, with the views that its batches still need."""
+class _Job:
+    """A photo on its way to its row."""
 
-    row: Row
-    views: dict[_ViewKey, np.ndarray] = field(default_factory=dict)
+    path: str
+    picture: Any = None
+    """What was given in place of a file."""
+    key: PhotoKey | None = None
+    """What its results are kept under; None: it is no file."""
+    is_kept: bool = True
+    error: str | None = None
+    facts: list[Any] | None = None
+    results: dict[Part, Any] = field(default_factory=dict)
+    missing: list[Part] = field(default_factory=list)
+    views: dict[Part, np.ndarray] = field(default_factory=dict)
+    """What batches still need."""
+
+    @property
+    def view_bytes(self) -> int:
+        return sum(view.nbytes for view in self.views.values())
 
 
-@dataclass(frozen=True)
-class _Batch:
-    """Something that takes several views at once and gives each photo's columns."""
-
-    view: View
-    size: int | None
-    batch: int
-    run: Callable[[list[np.ndarray]], list[Row]]
+def _is_complete(job: _Job) -> bool:
+    return job.error is not None or not (job.missing or job.facts is None)
 
 
-def _measure(
-    source: Source, singles: list[Feature], views: set[_ViewKey], budget: _ByteBudget
-) -> _Measured:
-    """One photo's row and the views for its batches; a photo that fails is a row with an `error`."""
-    path = source[0] if isinstance(source, tuple) else os.fspath(source)
-    facts: Row = {"path": path, "error": None}
-    try:
+class _Run:
+    """One pass over photos: what there is to compute of each, and the store."""
+
+    def __init__(self, parts: list[Part], cache: str | os.PathLike[str]) -> None:
+        self.parts = parts
+        self.at_once = max((part.batch for part in parts if not part.alone), default=1)
+        self.ahead = min(self.at_once, _MOST_AHEAD)
+        self.budget = ByteBudget(MAX_DECODED_BYTES)
+        self.facts_key = key_of(PICTURE_VERSION, "facts") or ""
+        readers = (PIL.__version__, sorted(photo_suffixes()))  # another one may read what failed
+        self.error_key = key_of(PICTURE_VERSION, "error", readers) or ""
+        self.known = self.asked = 0
+        keys = (self.facts_key, self.error_key, *(part.key for part in parts))
+        self.store = Store(cache, [key for key in keys if key])
+
+    def log(self) -> None:
+        if self.store:
+            _log.info("%d of %d photos are in the cache as they are", self.known, self.asked)
+
+    def look_up(self, source: Source) -> _Job:
+        """What is known of a photo, without opening it."""
         if isinstance(source, tuple):
-            photo = Photo.from_image(source[1])
-        else:
-            facts["bytes"] = os.stat(path).st_size
-            photo = Photo.open(path, budget.hold)
-        facts |= {name: getattr(photo, name) for name in ("width", "height", "taken_at", "camera")}
-        values = [_value(f, photo.view(f.view, f.size)) for f in singles]
-        row = {k: v for value in values for k, v in value.items()}
-        return _Measured(facts | row, {key: photo.view(*key) for key in views})
-    except OSError as error:
-        return _Measured(facts | {"error": f"vanished or unreadable: {error.strerror}"})
-    except PhotoError as error:
-        return _Measured(facts | {"error": str(error)})
-
-
-def _value(feature: Feature, view: np.ndarray) -> Row:
-    try:
-        result = feature.measure(view)
-    except Exception as error:  # a feature that stumbles over one photo costs that photo only
-        raise PhotoError(f"feature {feature.name!r} failed: {error!r}") from error
-    return _named(feature.name, feature.columns, result)
-
-
-def _named(name: str, columns: Sequence[Column], result: Any) -> Row:
-    """`result` as plain Python values under the names of `columns`."""
-    values = result if isinstance(result, tuple) else (result,)
-    if len(values) != len(columns):
-        raise ValueError(
-            f"feature {name!r} has {len(columns)} columns ({', '.join(c.name for c in columns)}) "
-            f"but its measure returned {len(values)} values; return one for each"
-        )
-    plain = [v.item() if hasattr(v, "item") and np.size(v) == 1 else v for v in values]
-    if odd := [v for v in plain if np.ndim(v)]:
-        raise ValueError(
-            f"feature {name!r}: its measure should return a number for each column, "
-            f"got {type(odd[0]).__name__}"
-        )
-    return {column.name: value for column, value in zip(columns, plain, strict=True)}
-
-
-def _batches(features: Sequence[Feature | Head]) -> list[_Batch]:
-    """The batched features, and each encoder once with all its heads."""
-    batches = [
-        _Batch(f.view, f.size, f.batch, partial(_run_feature, f))
-        for f in _measuring(features)
-        if f.batch is not None
-    ]
-    heads: dict[tuple[Any, ...], list[Head]] = {}
-    for head in (cast(Head, f) for f in features if hasattr(f, "encoder")):
-        heads.setdefault(head.encoder.fingerprint, []).append(head)
-    for sharing in heads.values():
-        e = sharing[0].encoder
-        batches.append(_Batch(e.view, e.size, e.batch, partial(_run_heads, e, sharing)))
-    return batches
-
-
-def _run_feature(feature: Feature, views: list[np.ndarray]) -> list[Row]:
-    return [_named(feature.name, feature.columns, result) for result in feature.measure(views)]
-
-
-def _run_heads(encoder: Encoder, heads: list[Head], views: list[np.ndarray]) -> list[Row]:
-    vectors = np.asarray(encoder.encode(views), np.float32)
-    rows: list[Row] = [{} for _ in views]
-    for head in heads:
-        scores = np.asarray(head.score(vectors)).reshape(len(views), -1)
-        for row, values in zip(rows, scores, strict=True):
-            row.update(_named(head.name, head.columns, tuple(values)))
-    return rows
-
-
-def _finish(ready: list[_Measured], batches: list[_Batch]) -> Iterator[Row]:
-    """The rows, with the columns of the batches for every photo that could be decoded."""
-    good = [measured for measured in ready if measured.row["error"] is None]
-    for batch in batches:
-        for start in range(0, len(good), batch.batch):
-            chunk = good[start : start + batch.batch]
-            rows = batch.run([measured.views[batch.view, batch.size] for measured in chunk])
-            for measured, row in zip(chunk, rows, strict=True):
-                measured.row.update(row)
-    for measured in ready:
-        yield measured.row
-
-
-def _in_order(
-    work: Callable[[Source], _Measured],
-    sources: Iterable[Source],
-    workers: int | None,
-    ahead: int,
-) -> Iterator[_Measured]:
-    """`map(work, sources)` on threads (decoders release the GIL), at most a few results ahead."""
-    if workers is None:
-        workers = os.cpu_count() or 1
-    if workers == 0:
-        yield from map(work, sources)
-        return
-    waiting: deque[Future[_Measured]] = deque()
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="photorank")
-    try:
-        for source in sources:
-            waiting.append(pool.submit(work, source))
-            if len(waiting) > workers + ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-class _ByteBudget:
-    """Lets decoders in while their bytes together stay under a limit; none may need more than all."""
-
-    def __init__(self, limit: int) -> None:
-        self._free = limit
-        self._changed = threading.Condition()
-
-    @contextmanager
-    def hold(self, needed: int) -> Iterator[None]:
-        with self._changed:
-            self._changed.wait_for(lambda: self._free >= needed)
-            self._free -= needed
+            return _Job(source[0], source[1], missing=self.parts)
+        job = _Job(os.fspath(source), missing=self.parts)
         try:
-            yield
-        finally:
-            with self._changed:
-                self._free += needed
-                self._changed.notify_all()
+            job.key = photo_key(job.path)
+        except OSError as error:
+            job.error = f"vanished or unreadable: {error.strerror}"
+        if job.key and self.store:
+            known = self.store.get(job.key)
+            job.error = known.get(self.error_key, [None])[0]
+            job.facts = known.get(self.facts_key) if job.error is None else None
+            job.results = {part: known[part.key] for part in self.parts if part.key in known}
+            job.missing = [part for part in self.parts if part not in job.results]
+        self.known += _is_complete(job)
+        self.asked += 1
+        return job
+
+    def open(self, job: _Job) -> _Job:
+        """Decode a photo, measure what is missing and keep the views for its batches; in a thread."""
+        try:
+            photo = self._decoded(job) if job.key else Photo.from_image(job.picture)
+            self._measure(job, photo)
+        except PhotoError as error:
+            job.error = str(error)
+        return job
+
+    def _decoded(self, job: _Job) -> Photo:
+        """The photo of a file; one that changes while it is read is read once more."""
+        for _ in range(2):
+            before, found = job.key, self._opened(job.path)
+            job.key = _key_now(job.path)
+            if job.key == before:
+                break
+            job.facts, job.results, job.missing = None, {}, self.parts
+        else:
+            job.key = before
+            job.is_kept = False
+        if isinstance(found, Photo):
+            return found
+        if _is_lasting(found):
+            self._keep(job, {self.error_key: [str(found)]})
+        raise found
+
+    def _opened(self, path: str) -> Photo | PhotoError:
+        try:
+            return Photo.open(path, self.budget.hold)
+        except PhotoError as error:
+            return error
+
+    def _measure(self, job: _Job, photo: Photo) -> None:
+        job.facts = [getattr(photo, name) for name in _OF_PHOTO]
+        alone = [part for part in job.missing if part.alone]
+        for part in alone:
+            (job.results[part],) = part.run([photo.view(*part.view)])
+        done = {part.key: job.results[part] for part in alone}
+        self._keep(job, {self.facts_key: job.facts, **done})
+        job.views = {part: photo.view(*part.view) for part in job.missing if not part.alone}
+        self.budget.take(job.view_bytes)
+
+    def _keep(self, job: _Job, results: Mapping[str | None, Any]) -> None:
+        if job.key and job.is_kept:
+            self.store.put(job.key, {key: value for key, value in results.items() if key})
+
+    def rows(self, jobs: Iterable[_Job]) -> Iterator[Row]:
+        """The rows in order, each as soon as its batches and all rows before it are done."""
+        waiting: deque[_Job] = deque()
+        batch: list[_Job] = []
+        for job in jobs:
+            waiting.append(job)
+            batch += [job] if job.views else []
+            if self._is_full(batch) or len(waiting) >= _MOST_WAITING:
+                self._run_batches(batch)
+                batch = []
+            while waiting and not waiting[0].views:
+                yield self._row(waiting.popleft())
+            self.store.save_if_due()
+        self._run_batches(batch)
+        yield from map(self._row, waiting)
+
+    def _is_full(self, batch: list[_Job]) -> bool:
+        held = sum(job.view_bytes for job in batch)
+        return len(batch) >= self.at_once or held >= _MOST_VIEW_BYTES
+
+    def _run_batches(self, batch: list[_Job]) -> None:
+        """What takes several photos at once; all of it is put before any is saved, so that a run that
+        is killed and begun again makes the same batches of the rest."""
+        held = sum(job.view_bytes for job in batch)
+        for part in self.parts:
+            lacking = [job for job in batch if part in job.views]
+            for start in range(0, len(lacking), part.batch):
+                some = lacking[start : start + part.batch]
+                results = part.run([job.views.pop(part) for job in some])
+                for job, result in zip(some, results, strict=True):
+                    job.results[part] = result
+        self.budget.give_back(held)
+        for job in batch:
+            self._keep(job, {part.key: job.results[part] for part in job.missing if not part.alone})
+
+    def _row(self, job: _Job) -> Row:
+        row: Row = {"path": job.path, "error": job.error}
+        if job.key:
+            row["bytes"] = job.key.size
+        row |= zip(_OF_PHOTO, job.facts or (), strict=False)
+        if job.error is None:
+            for part in self.parts:
+                row |= part.columns(job.results[part])
+        return row
+
+
+def _key_now(path: str) -> PhotoKey | None:
+    try:
+        return photo_key(path)
+    except OSError:
+        return None
+
+
+def _is_lasting(error: PhotoError) -> bool:
+    """Whether the file itself is to blame, and not the disk, a permission or too little memory."""
+    cause = error.__cause__
+    return getattr(cause, "errno", None) is None and not isinstance(cause, MemoryError)

@@ -1,4 +1,8 @@
-"""What each command does: call the library, print what came of it. `cli.py` parses."""
+"""What each command does: call the library, print what came of it. `cli.py` parses.
+
+What `rank` does not need (matplotlib, SciPy, Optuna) is imported by the commands that do: with all
+photos in the cache it is done before those would be there.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +11,15 @@ import json
 import logging
 import os
 import warnings
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from . import copying, evaluating, looking, models, pipeline, sources, tables, tuning
+from . import models, pipeline, sources, tables
 from .config.config import Settings
-from .evaluation import agreement, proxy_metrics
 from .summary import print_summary
-from .training.demo import make_demo_photos
-from .tuned import check_output
 from .utils.find import real
 from .utils.logging import set_up_logging
 
@@ -39,7 +40,7 @@ def rank(
     """Rank, save, summarise; then evaluate and copy where that is wanted."""
     if input is None:
         input = _taken_for_a_feature(flags)
-    settings = Settings.load(flags, config)
+    settings = _with_cache(Settings.load(flags, config))
     _check_copying(copy_top, to, link or keepers_only or dry_run)
     _log_at_level(settings)
     output = Path(settings.output_csv or _default_output(input)).expanduser()
@@ -68,6 +69,16 @@ def rank(
     return SOME_FAILED if settings.strict and record["failed"] else DONE
 
 
+def _with_cache(settings: Settings) -> Settings:
+    """With a place to keep measurements: unlike `photorank.rank`, the command has one of its own."""
+    if settings.cache:
+        return settings
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    folder = base if os.path.isabs(base) else os.path.expanduser("~/.cache")
+    place = os.path.join(folder, "photorank", "measurements.sqlite")
+    return replace(settings, cache=place if os.path.isabs(place) else "off")
+
+
 def _taken_for_a_feature(flags: dict[str, Any]) -> str:
     """The folder in `--features a b DIR`, which argparse takes for one more feature.
 
@@ -87,6 +98,9 @@ def evaluate(table: str | None, top_k: int = 20, labels: str | None = None) -> i
 
 
 def _draw_and_print(table: str | None, top_k: int = 20, labels: str | None = None) -> None:
+    from . import evaluating
+    from .evaluation import agreement, proxy_metrics
+
     path = Path(table or _newest_table())
     ranked = tables.load(path)
     metrics = evaluating.evaluate(ranked, labels)
@@ -105,8 +119,11 @@ def _draw_and_print(table: str | None, top_k: int = 20, labels: str | None = Non
 
 def tune(source: str | None, output: str, config: str | None = None, **given: Any) -> int:
     """Tune weights, report, save and draw them."""
+    from . import tuning
+    from .tuned import check_output
+
     names = [setting.name for setting in fields(Settings)]
-    settings = Settings.load({k: v for k, v in given.items() if k in names}, config)
+    settings = _with_cache(Settings.load({k: v for k, v in given.items() if k in names}, config))
     own = {name: value for name, value in given.items() if name not in names}
     _log_at_level(settings)
     check_output(Path(output))
@@ -127,6 +144,8 @@ def _newest_table_or_demo() -> str:
         return str(_newest_table())
     except ValueError:
         pass
+    from .training.demo import make_demo_photos
+
     folder = "output/demo_photos"
     try:
         make_demo_photos(folder)
@@ -145,6 +164,8 @@ def show(
     dry_run: bool,
 ) -> int:
     """Write the contact sheet; then copy where that is wanted."""
+    from . import looking
+
     _check_copying(copy_top, to, link or keepers_only or dry_run)
     path = Path(table or _newest_table())
     ranked = tables.load(path)
@@ -169,6 +190,8 @@ def _copy(
 ) -> None:
     if not copy_top:
         return
+    from . import copying, looking
+
     chosen = tables.measured_rows(table)
     chosen = (looking.keepers(chosen) if keepers_only else chosen).head(copy_top)
     places = copying.copy(chosen, to, link, dry_run)

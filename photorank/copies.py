@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from .features.base import declare
-from .features.extract import Row
 from .features.extract import extract as measure
 from .features.image import Photo, PhotoError
+from .features.parts import Row
 from .training.degradations import KINDS, degrade
 
 LEVELS = (2, 4)

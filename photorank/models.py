@@ -98,7 +98,14 @@ def _clip_head(settings: Settings) -> list[Any]:
         logger.warning("ranking without CLIP (--aesthetic none asks for that): %s", error)
         return []
     encoder = aesthetic.clip_encoder(checkpoint, settings.device, settings.batch_size)
+    if cache := cache_of(settings):
+        encoder = aesthetic.with_stored_texts(encoder, cache)
     return [aesthetic.aesthetic_head(encoder, settings.positive_prompt, settings.negative_prompt)]
+
+
+def cache_of(settings: Settings) -> str:
+    """The file that keeps what is measured; empty: none."""
+    return "" if settings.cache == "off" else settings.cache
 
 
 def clip_names(settings: Settings) -> tuple[str, str, str | None]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, cast
@@ -15,9 +16,9 @@ import pandas as pd
 from . import __version__
 from .config.config import DEFAULT_SCALE, DEFAULT_SCALE_FILE, Settings
 from .features.base import declare
-from .features.extract import FACTS, Row
+from .features.extract import FACTS
 from .features.extract import extract as measure
-from .models import features_of
+from .models import cache_of, features_of
 from .ranking.dedup import keep_best, mark_duplicates
 from .ranking.fusion import Scale, fuse
 from .ranking.order import order
@@ -117,11 +118,11 @@ def _measured(source: Any, settings: Settings) -> pd.DataFrame:
     workers = None if settings.workers == -1 else settings.workers
     for column in columns:
         logger.debug("measuring %s, version %s", column["name"], column["version"])
-    rows: Iterable[Row] = measure(sources, features, workers)
-    if not settings.quiet:
-        rows = progress(rows, len(sources), "measuring")
-    named = [{"file": file} | row for file, row in zip(files, rows, strict=True)]
-    table = io.frame(named, ["file", "path", *(c["name"] for c in columns), *FACTS, "error"])
+    names = ["file", "path", *(c["name"] for c in columns), *FACTS, "error"]
+    with closing(measure(sources, features, workers, cache_of(settings))) as rows:
+        shown = rows if settings.quiet else progress(rows, len(sources), "measuring")
+        named = ({"file": file} | row for file, row in zip(files, shown, strict=True))
+        table = io.frame(named, names)
     table.attrs["photorank"] = record | {"columns": columns}
     return table
 

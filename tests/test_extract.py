@@ -13,7 +13,8 @@ from PIL import Image
 import features.base
 from photorank.features import BUILTIN
 from photorank.features.base import Column, Encoder, Feature, Head, declare
-from photorank.features.extract import _ByteBudget, extract
+from photorank.features.extract import extract
+from photorank.features.streaming import ByteBudget
 
 MEAN = Feature("mean", "1", (Column("mean"),), lambda rgb: rgb.mean(), size=64)
 
@@ -137,7 +138,7 @@ def test_an_abandoned_run_stops_its_threads(folder: Path) -> None:
 
 
 def test_byte_budget_keeps_decoders_under_the_limit() -> None:
-    budget, inside, most = _ByteBudget(100), [0], [0]
+    budget, inside, most = ByteBudget(100), [0], [0]
     lock = threading.Lock()
 
     def work(needed: int) -> None:

@@ -7,7 +7,7 @@ import csv
 import importlib.util
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -60,20 +60,25 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         probe.unlink()
 
 
-def frame(rows: Sequence[Mapping[str, Any]], columns: Iterable[str] | None = None) -> pd.DataFrame:
+def frame(rows: Iterable[Mapping[str, Any]], columns: Iterable[str] | None = None) -> pd.DataFrame:
     """A table of rows. Text stays Python text: pyarrow, which pandas uses for text where it is
     installed, refuses file names that are not UTF-8.
 
     Args:
+        rows: with `columns` taken one by one and not kept: a dict weighs several times its values.
         columns: their order; None: as they first appear.
     """
-    names = dict.fromkeys(name for row in rows for name in row) if columns is None else columns
+    if columns is None:
+        rows = list(rows)
+        columns = dict.fromkeys(name for row in rows for name in row)
+    values: dict[str, list[Any]] = {name: [] for name in columns}
+    for row in rows:
+        for name, column in values.items():
+            column.append(row.get(name))
     return pd.DataFrame(
         {
-            name: pd.Series(
-                [row.get(name) for row in rows], dtype=object if name in _TEXT else None
-            )
-            for name in names
+            name: pd.Series(values.pop(name), dtype=object if name in _TEXT else None)
+            for name in list(values)
         }
     )
 

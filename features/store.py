@@ -1,0 +1,318 @@
+"""What was measured, kept in one SQLite file, so that an unchanged photo is not opened again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import sqlite3
+import time
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+T = TypeVar("T")
+Value = Any
+"""A list of numbers, texts, truth values and None, or a float32 vector."""
+Database = sqlite3.Connection
+
+LAYOUT = 1
+_APPLICATION = 0x70686F52  # in SQLite's header: tells a store from another program's database
+_MAGIC = b"SQLite format 3\0"
+_SUFFIXES = (".sqlite", ".sqlite3", ".db")
+_TABLES = (
+    "CREATE TABLE photos (id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, "
+    "size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL)",
+    "CREATE TABLE keys (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE)",
+    "CREATE TABLE results (photo INTEGER NOT NULL REFERENCES photos ON DELETE CASCADE, "
+    "key INTEGER NOT NULL, value BLOB NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY (photo, key))",
+    f"PRAGMA application_id = {_APPLICATION}",
+    f"PRAGMA user_version = {LAYOUT}",
+)
+_BUSY_SECONDS = 30
+_SAVE_SECONDS, _SAVE_COUNT = 1.0, 64
+_log = logging.getLogger("photorank")
+
+
+class PhotoKey(NamedTuple):
+    """By what a photo is known: while these three stay the same, so do its values."""
+
+    path: bytes
+    size: int
+    mtime_ns: int
+
+
+NO_PHOTO = PhotoKey(b"", 0, 0)
+"""For results that belong to no photo."""
+
+
+class _Damaged(Exception):  # noqa: N818  a state of the file
+    """What SQLite itself does not notice."""
+
+
+def photo_key(path: str | os.PathLike[str]) -> PhotoKey:
+    """The key of the file at `path` as it is now, links resolved.
+
+    Raises:
+        OSError: it is not there, or may not be looked at.
+    """
+    status = os.stat(path)
+    return PhotoKey(os.fsencode(os.path.realpath(path)), status.st_size, status.st_mtime_ns)
+
+
+def key_of(version: str, *parts: Any) -> str | None:
+    """One text for what determines a value; None if it has no version, or is not all plain values."""
+    try:
+        return json.dumps([version, *parts]) if version else None
+    except (TypeError, ValueError):
+        return None
+
+
+class Store:
+    """Results by photo and by key, in a file that several runs may use at once.
+
+    A store that cannot be used costs a warning and no result: `get` then finds nothing. A damaged one,
+    or one of another layout, is renamed and a new one begun; nothing is deleted. What is put is
+    written in short transactions, so that a run that is killed loses about a second's work.
+
+    Args:
+        path: the file, made if it is not there; empty: a store that keeps nothing.
+        keys: what this run will ask for and put.
+
+    Raises:
+        ValueError: the file at `path` is somebody else's.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], keys: Iterable[str]) -> None:
+        self._path = Path(path).expanduser().absolute()
+        self._keys = dict.fromkeys(keys)
+        self._pending: deque[tuple[PhotoKey, dict[str, Value]]] = deque()
+        self._saved = time.monotonic()
+        self._is_writable = self._may_begin_anew = True
+        self._db = self._opened() if os.fspath(path) else None
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.save()
+        self._close()
+
+    def __bool__(self) -> bool:
+        """Whether there is a file in use."""
+        return self._db is not None
+
+    def get(self, photo: PhotoKey) -> dict[str, Value]:
+        """What is known of a photo, by key."""
+        return self._tried(partial(self._read, photo), {})
+
+    def put(self, photo: PhotoKey, results: Mapping[str, Value]) -> None:
+        """Keep results of a photo, from any thread; the next `save` writes them."""
+        kept = {k: v for k, v in results.items() if k in self._keys and _can_be_kept(v)}
+        if kept and self._db and self._is_writable:
+            self._pending.append((photo, kept))
+
+    def save(self) -> None:
+        """Write all that was put, in one transaction: all of it or nothing."""
+        count = len(self._pending)
+        if count and self._tried(partial(self._write, count), True):
+            for _ in range(count):
+                self._pending.popleft()
+        self._saved = time.monotonic()
+
+    def save_if_due(self) -> None:
+        """`save`, if a second has passed or much was put."""
+        waited = time.monotonic() - self._saved
+        if len(self._pending) >= _SAVE_COUNT or (self._pending and waited >= _SAVE_SECONDS):
+            self.save()
+
+    def _tried(self, action: Callable[[Database], T], otherwise: T) -> T:
+        """The result of `action`, in a new store if it shows that this one is damaged."""
+        if self._db is None:
+            return otherwise
+        try:
+            return action(self._db)
+        except (sqlite3.Error, _Damaged) as error:
+            if _is_damage(error) and self._set_aside(error):
+                self._close()
+                self._db = self._opened()
+                return self._tried(action, otherwise)
+            self._leave_out(error)
+            return otherwise
+
+    def _read(self, photo: PhotoKey, db: Database) -> dict[str, Value]:
+        rows = db.execute(self._select, photo)
+        named = ((self._key_of[number], value, crc) for number, value, crc in rows)
+        return {key: _unpacked(photo, key, value, crc) for key, value, crc in named}
+
+    def _write(self, count: int, db: Database) -> bool:
+        with _transaction(db):
+            for photo, results in (self._pending[i] for i in range(count)):
+                number = _number(db, photo)
+                rows = [(number, self._id_of[k], *_packed(photo, k, v)) for k, v in results.items()]
+                db.executemany("INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?)", rows)
+        return True
+
+    def _opened(self) -> Database | None:
+        """The database, new where there was none or a damaged one; None if there can be none."""
+        db = None
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._inode = _inode(self._path)
+            _check_ours(self._path)
+            db = sqlite3.connect(
+                self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            self._set_up(db)
+            self._inode = _inode(self._path)
+            return db
+        except (OSError, sqlite3.Error, _Damaged) as error:
+            if db:
+                db.close()
+            if _is_damage(error) and self._set_aside(error):
+                return self._opened()
+            self._leave_out(error)
+            return None
+
+    def _set_up(self, db: Database) -> None:
+        with _transaction(db):  # all in one: who is killed here leaves a store or an empty file
+            _make_tables(db, self._path)
+            new = "INSERT OR IGNORE INTO keys (key) VALUES (?)"
+            db.executemany(new, ((key,) for key in self._keys))
+            ids = dict(db.execute("SELECT key, id FROM keys"))
+        with contextlib.suppress(sqlite3.OperationalError):  # another run is just opening it too
+            db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")  # a power cut may cost the last writes, no more
+        db.execute("PRAGMA foreign_keys = ON")
+        self._id_of = {key: ids[key] for key in self._keys}
+        self._key_of = {number: key for key, number in self._id_of.items()}
+        self._select = (
+            "SELECT r.key, r.value, r.crc FROM photos p JOIN results r ON r.photo = p.id "
+            "WHERE p.path = ? AND p.size = ? AND p.mtime_ns = ? "
+            f"AND r.key IN ({', '.join(map(str, self._key_of))})"
+        )
+
+    def _set_aside(self, problem: Exception) -> bool:
+        """Rename the file, with what SQLite keeps beside it; whether a new one may be begun."""
+        if not self._may_begin_anew:  # once a run: a bad disk would never come to an end
+            return False
+        self._may_begin_anew = False
+        path = str(self._path)
+        aside = f"{path}.set-aside-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+        try:
+            if self._inode == _inode(self._path):  # else another run has already begun a new one
+                for end in ("", "-wal", "-shm"):
+                    if os.path.exists(path + end):
+                        os.rename(path + end, aside + end)
+                _log.warning("the cache %s is damaged (%s): kept as %s", path, problem, aside)
+        except OSError:
+            return False
+        return True
+
+    def _leave_out(self, problem: Exception) -> None:
+        """At first put nothing more there, on a full disk it can still be read; then close it."""
+        if not self._is_writable:
+            self._close()
+            return
+        text = problem.strerror if isinstance(problem, OSError) else problem
+        _log.warning("the cache %s cannot be used: %s; going on without it", self._path, text)
+        self._is_writable = False
+        self._pending.clear()
+
+    def _close(self) -> None:
+        if self._db is not None:
+            self._db.close()
+        self._db = None
+
+
+@contextlib.contextmanager
+def _transaction(db: Database) -> Iterator[None]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+
+
+def _number(db: Database, photo: PhotoKey) -> int | None:
+    """The row of a photo; what was known of the file before it changed goes."""
+    found = db.execute("SELECT id, size, mtime_ns FROM photos WHERE path = ?", photo[:1]).fetchone()
+    if found and found[1:] == photo[1:]:
+        return int(found[0])
+    db.execute("DELETE FROM photos WHERE path = ?", photo[:1])
+    return db.execute("INSERT INTO photos VALUES (NULL, ?, ?, ?)", photo).lastrowid
+
+
+def _can_be_kept(value: Value) -> bool:
+    """Whether it comes back as it was: vectors, and what JSON has a type for."""
+    plain = (str, int, float, bool, type(None))
+    return isinstance(value, np.ndarray) or all(type(item) in plain for item in value)
+
+
+def _packed(photo: PhotoKey, key: str, value: Value) -> tuple[str | bytes, int]:
+    is_vector = isinstance(value, np.ndarray)
+    packed = value.astype("<f4").tobytes() if is_vector else json.dumps(value)
+    return packed, _checksum(photo, key, packed)
+
+
+def _unpacked(photo: PhotoKey, key: str, packed: str | bytes, checksum: int) -> Value:
+    if _checksum(photo, key, packed) != checksum:
+        raise _Damaged("a value is not the one that was written")
+    return np.frombuffer(packed, "<f4") if isinstance(packed, bytes) else json.loads(packed)
+
+
+def _checksum(photo: PhotoKey, key: str, packed: str | bytes) -> int:
+    """SQLite has none, and a damaged page can look like a whole one."""
+    data = packed if isinstance(packed, bytes) else packed.encode()
+    return zlib.crc32(data, zlib.crc32(f"{photo}{key}".encode()))
+
+
+def _make_tables(db: Database, path: Path) -> None:
+    """In an empty database; in another, make sure that they are there."""
+    (application,) = db.execute("PRAGMA application_id").fetchone()
+    (layout,) = db.execute("PRAGMA user_version").fetchone()
+    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if tables and application != _APPLICATION:
+        raise ValueError(_not_ours(path))
+    if tables and layout != LAYOUT:
+        raise _Damaged(f"its layout is {layout}, this version of photorank has {LAYOUT}")
+    for statement in () if tables else _TABLES:
+        db.execute(statement)
+
+
+def _inode(path: Path) -> int | None:
+    return os.stat(path).st_ino if path.exists() else None
+
+
+def _check_ours(path: Path) -> None:
+    """Make sure before SQLite looks at it that a file is a database.
+
+    Raises:
+        ValueError: it is none and is not called like one, so that it may not be renamed either.
+    """
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        start = file.read(72)
+    if start and not start.startswith(_MAGIC):
+        if path.suffix not in _SUFFIXES:
+            raise ValueError(_not_ours(path))
+        raise _Damaged("it is no database")
+
+
+def _not_ours(path: Path) -> str:
+    return f"{path} is no cache of photorank's: give another name (--cache), or move it away"
+
+
+def _is_damage(error: Exception) -> bool:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    damage = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return isinstance(error, _Damaged) or code in damage
