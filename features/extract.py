@@ -195,6 +195,7 @@ class _Run:
             batch += [job] if job.views else []
             if self._is_full(batch) or len(waiting) >= _MOST_WAITING:
                 self._run_batches(batch)
+                self.store.save()
                 batch = []
             while waiting and not waiting[0].views:
                 yield self._row(waiting.popleft())

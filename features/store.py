@@ -121,7 +121,7 @@ class Store:
     def save(self) -> None:
         """Write all that was put, in one transaction: all of it or nothing."""
         count = len(self._pending)
-        if count and self._tried(partial(self._write, count), True):
+        if count and self._tried(partial(self._write, count), False):
             for _ in range(count):
                 self._pending.popleft()
         self._saved = time.monotonic()
@@ -139,15 +139,16 @@ class Store:
         try:
             return action(self._db)
         except (sqlite3.Error, _Damaged) as error:
-            if _is_damage(error) and self._set_aside(error):
-                self._close()
-                self._db = self._opened()
-                return self._tried(action, otherwise)
+            if _is_damage(error):
+                self._close()  # first, or SQLite would tidy up under the name of the new one
+                if self._set_aside(error):
+                    self._db = self._opened()
+                    return self._tried(action, otherwise)
             self._leave_out(error)
             return otherwise
 
     def _read(self, photo: PhotoKey, db: Database) -> dict[str, Value]:
-        rows = db.execute(self._select, photo)
+        rows = db.execute(self._select, photo).fetchall()  # an open cursor would outlive `_close`
         named = ((self._key_of[number], value, crc) for number, value, crc in rows)
         return {key: _unpacked(photo, key, value, crc) for key, value, crc in named}
 
