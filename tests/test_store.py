@@ -425,7 +425,7 @@ def test_a_damaged_store_is_set_aside_and_begun_anew(
     assert table_of(extract(photos, features, cache=cache)) == expected
     (aside,) = (path for path in cache.parent.iterdir() if "set-aside" in path.name)
     assert aside.read_bytes() == damaged
-    assert [r for r in caplog.records if r.levelno >= logging.WARNING][0].message.startswith(
+    assert next(r for r in caplog.records if r.levelno >= logging.WARNING).message.startswith(
         f"the cache {cache} is damaged ("
     )
     spoil(photos)
