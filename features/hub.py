@@ -22,10 +22,16 @@ class HubError(ValueError):
 
 def cached(repo: str, filename: str) -> Path | None:
     """The file of the Hub repository `repo` in the local cache, or None; never uses the network."""
-    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub import constants
 
-    found = try_to_load_from_cache(repo, filename)
-    return Path(found) if isinstance(found, str) else None
+    # As its try_to_load_from_cache does, without the HTTP client that importing that brings along.
+    root = Path(constants.HF_HUB_CACHE, f"models--{repo.replace('/', '--')}")
+    try:
+        commit = (root / "refs" / "main").read_text(encoding="utf-8").strip()
+    except OSError:
+        return None
+    path = root / "snapshots" / commit / filename
+    return path if path.is_file() else None
 
 
 def out_of_reach(seconds: float = REACH_SECONDS) -> str | None:

@@ -149,14 +149,15 @@ class Store:
 
     def _read(self, photo: PhotoKey, db: Database) -> dict[str, Value]:
         rows = db.execute(self._select, photo).fetchall()  # an open cursor would outlive `_close`
+        seed = _seed(photo)
         named = ((self._key_of[number], value, crc) for number, value, crc in rows)
-        return {key: _unpacked(photo, key, value, crc) for key, value, crc in named}
+        return {key: _unpacked(value, crc, key, seed) for key, value, crc in named}
 
     def _write(self, count: int, db: Database) -> bool:
         with _transaction(db):
             for photo, results in (self._pending[i] for i in range(count)):
-                number = _number(db, photo)
-                rows = [(number, self._id_of[k], *_packed(photo, k, v)) for k, v in results.items()]
+                number, seed = _number(db, photo), _seed(photo)
+                rows = [(number, self._id_of[k], *_packed(v, k, seed)) for k, v in results.items()]
                 db.executemany("INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?)", rows)
         return True
 
@@ -258,22 +259,26 @@ def _can_be_kept(value: Value) -> bool:
     return isinstance(value, np.ndarray) or all(type(item) in plain for item in value)
 
 
-def _packed(photo: PhotoKey, key: str, value: Value) -> tuple[str | bytes, int]:
+def _packed(value: Value, key: str, seed: int) -> tuple[str | bytes, int]:
     is_vector = isinstance(value, np.ndarray)
     packed = value.astype("<f4").tobytes() if is_vector else json.dumps(value)
-    return packed, _checksum(photo, key, packed)
+    return packed, _checksum(packed, key, seed)
 
 
-def _unpacked(photo: PhotoKey, key: str, packed: str | bytes, checksum: int) -> Value:
-    if _checksum(photo, key, packed) != checksum:
+def _unpacked(packed: str | bytes, checksum: int, key: str, seed: int) -> Value:
+    if _checksum(packed, key, seed) != checksum:
         raise _Damaged("a value is not the one that was written")
     return np.frombuffer(packed, "<f4") if isinstance(packed, bytes) else json.loads(packed)
 
 
-def _checksum(photo: PhotoKey, key: str, packed: str | bytes) -> int:
-    """SQLite has none, and a damaged page can look like a whole one."""
+def _checksum(packed: str | bytes, key: str, seed: int) -> int:
+    """Of a value and of what it belongs to: SQLite has none, and a damaged page can look whole."""
     data = packed if isinstance(packed, bytes) else packed.encode()
-    return zlib.crc32(data, zlib.crc32(f"{photo}{key}".encode()))
+    return zlib.crc32(data, zlib.crc32(key.encode(), seed))
+
+
+def _seed(photo: PhotoKey) -> int:
+    return zlib.crc32(repr(tuple(photo)).encode())
 
 
 def _make_tables(db: Database, path: Path) -> None:

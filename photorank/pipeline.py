@@ -59,7 +59,8 @@ def rank(source: Any, **settings: Any) -> pd.DataFrame:
     Raises:
         ValueError: wrong settings, or nothing that could be ranked in `source`.
 
-    Writes nothing and downloads nothing: CLIP is used if its weights are already on this machine.
+    Writes nothing but the file `cache`, if one is named (docs/performance.md), and downloads nothing:
+    CLIP is used if its weights are already on this machine.
     """
     start = time.monotonic()
     chosen = Settings.load(settings)
@@ -78,7 +79,8 @@ def extract(source: Any, features: Sequence[Any] = (), **settings: Any) -> pd.Da
         source: a folder, a list of paths, or a dict of name -> uint8 RGB array or PIL image.
         features: `Feature`s, `Head`s or names of built-in features; none: all, and CLIP if its
             weights are already on this machine.
-        **settings: fields of `Settings` that bear on measuring.
+        **settings: fields of `Settings` that bear on measuring; with `cache` photos that are in that
+            file as they are now are not opened again.
 
     Returns:
         One row per photo in the order found: file, path, the columns of the features, width, height,

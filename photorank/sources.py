@@ -34,7 +34,8 @@ def _sources(source: Any, settings: Settings) -> tuple[list[Source], list[str], 
     record: dict[str, Any]
     if isinstance(source, str | os.PathLike):
         found = find(source, photo_suffixes(), settings.exclude)
-        photos = [path for path in found.photos if not _made_here(path)]
+        here = real(".")
+        photos = [path for path in found.photos if not _made_here(path, here)]
         if len(photos) < len(found.photos):
             found.skipped["made by photorank"] = len(found.photos) - len(photos)
         sources: list[Source] = list(photos)
@@ -56,9 +57,8 @@ def _sources(source: Any, settings: Settings) -> tuple[list[Source], list[str], 
     return sources[:taken], files[:taken], record
 
 
-def _made_here(path: str) -> bool:
-    """Whether it is a picture that photorank draws below the current folder: no photo to rank."""
-    here = real(".")
+def _made_here(path: str, here: Path) -> bool:
+    """Whether it is a picture that photorank draws below the folder `here`: no photo to rank."""
     if not path.startswith(f"{here}{os.sep}"):
         return False
     place = Path(path).relative_to(here)
