@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import PIL
@@ -98,6 +98,11 @@ class _Job:
         return sum(view.nbytes for view in self.views.values())
 
 
+class _Failed(NamedTuple):
+    reason: str
+    is_lasting: bool
+
+
 def _is_complete(job: _Job) -> bool:
     return job.error is not None or not (job.missing or job.facts is None)
 
@@ -136,7 +141,7 @@ class _Run:
             job.facts = known.get(self.facts_key) if job.error is None else None
             job.results = {part: known[part.key] for part in self.parts if part.key in known}
             job.missing = [part for part in self.parts if part not in job.results]
-        self.known += _is_complete(job)
+            self.known += _is_complete(job)
         self.asked += 1
         return job
 
@@ -162,15 +167,15 @@ class _Run:
             job.is_kept = False
         if isinstance(found, Photo):
             return found
-        if _is_lasting(found):
-            self._keep(job, {self.error_key: [str(found)]})
-        raise found
+        if found.is_lasting:
+            self._keep(job, {self.error_key: [found.reason]})
+        raise PhotoError(found.reason)
 
-    def _opened(self, path: str) -> Photo | PhotoError:
+    def _opened(self, path: str) -> Photo | _Failed:
         try:
             return Photo.open(path, self.budget.hold)
-        except PhotoError as error:
-            return error
+        except PhotoError as error:  # itself it would keep what was decoded alive
+            return _Failed(str(error), _is_lasting(error))
 
     def _measure(self, job: _Job, photo: Photo) -> None:
         job.facts = [getattr(photo, name) for name in _OF_PHOTO]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
@@ -10,32 +9,19 @@ import sqlite3
 import time
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from .database import Damaged, Database, connect, inode, is_damage, rename_all, transaction
+
 T = TypeVar("T")
 Value = Any
 """A list of numbers, texts, truth values and None, or a float32 vector."""
-Database = sqlite3.Connection
 
-LAYOUT = 1
-_APPLICATION = 0x70686F52  # in SQLite's header: tells a store from another program's database
-_MAGIC = b"SQLite format 3\0"
-_SUFFIXES = (".sqlite", ".sqlite3", ".db")
-_TABLES = (
-    "CREATE TABLE photos (id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, "
-    "size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL)",
-    "CREATE TABLE keys (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE)",
-    "CREATE TABLE results (photo INTEGER NOT NULL REFERENCES photos ON DELETE CASCADE, "
-    "key INTEGER NOT NULL, value BLOB NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY (photo, key))",
-    f"PRAGMA application_id = {_APPLICATION}",
-    f"PRAGMA user_version = {LAYOUT}",
-)
-_BUSY_SECONDS = 30
 _SAVE_SECONDS, _SAVE_COUNT = 1.0, 64
 _log = logging.getLogger("photorank")
 
@@ -50,10 +36,6 @@ class PhotoKey(NamedTuple):
 
 NO_PHOTO = PhotoKey(b"", 0, 0)
 """For results that belong to no photo."""
-
-
-class _Damaged(Exception):  # noqa: N818  a state of the file
-    """What SQLite itself does not notice."""
 
 
 def photo_key(path: str | os.PathLike[str]) -> PhotoKey:
@@ -95,7 +77,9 @@ class Store:
         self._pending: deque[tuple[PhotoKey, dict[str, Value]]] = deque()
         self._saved = time.monotonic()
         self._is_writable = self._may_begin_anew = True
-        self._db = self._opened() if os.fspath(path) else None
+        self._db: Database | None = None
+        if os.fspath(path):
+            self._open()
 
     def __enter__(self) -> Store:
         return self
@@ -138,11 +122,11 @@ class Store:
             return otherwise
         try:
             return action(self._db)
-        except (sqlite3.Error, _Damaged) as error:
-            if _is_damage(error):
+        except (sqlite3.Error, Damaged) as error:
+            if is_damage(error):
                 self._close()  # first, or SQLite would tidy up under the name of the new one
                 if self._set_aside(error):
-                    self._db = self._opened()
+                    self._open()
                     return self._tried(action, otherwise)
             self._leave_out(error)
             return otherwise
@@ -154,44 +138,33 @@ class Store:
         return {key: _unpacked(value, crc, key, seed) for key, value, crc in named}
 
     def _write(self, count: int, db: Database) -> bool:
-        with _transaction(db):
+        with transaction(db):
             for photo, results in (self._pending[i] for i in range(count)):
                 number, seed = _number(db, photo), _seed(photo)
                 rows = [(number, self._id_of[k], *_packed(v, k, seed)) for k, v in results.items()]
                 db.executemany("INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?)", rows)
         return True
 
-    def _opened(self) -> Database | None:
-        """The database, new where there was none or a damaged one; None if there can be none."""
-        db = None
+    def _open(self) -> None:
+        """The database, new where there was none or a damaged one; none if there can be none."""
+        self._inode = None
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._inode = _inode(self._path)
-            _check_ours(self._path)
-            db = sqlite3.connect(
-                self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
-            self._set_up(db)
-            self._inode = _inode(self._path)
-            return db
-        except (OSError, sqlite3.Error, _Damaged) as error:
-            if db:
-                db.close()
-            if _is_damage(error) and self._set_aside(error):
-                return self._opened()
-            self._leave_out(error)
-            return None
+            self._db = connect(self._path)
+            self._inode = inode(self._path)
+            self._register(self._db)
+        except (OSError, sqlite3.Error, Damaged) as error:
+            self._close()
+            if is_damage(error) and self._set_aside(error):
+                self._open()
+            else:
+                self._leave_out(error)
 
-    def _set_up(self, db: Database) -> None:
-        with _transaction(db):  # all in one: who is killed here leaves a store or an empty file
-            _make_tables(db, self._path)
+    def _register(self, db: Database) -> None:
+        """Give each key its number."""
+        with transaction(db):
             new = "INSERT OR IGNORE INTO keys (key) VALUES (?)"
             db.executemany(new, ((key,) for key in self._keys))
             ids = dict(db.execute("SELECT key, id FROM keys"))
-        with contextlib.suppress(sqlite3.OperationalError):  # another run is just opening it too
-            db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")  # a power cut may cost the last writes, no more
-        db.execute("PRAGMA foreign_keys = ON")
         self._id_of = {key: ids[key] for key in self._keys}
         self._key_of = {number: key for key, number in self._id_of.items()}
         self._select = (
@@ -201,18 +174,15 @@ class Store:
         )
 
     def _set_aside(self, problem: Exception) -> bool:
-        """Rename the file, with what SQLite keeps beside it; whether a new one may be begun."""
+        """Rename the file; whether a new one may be begun."""
         if not self._may_begin_anew:  # once a run: a bad disk would never come to an end
             return False
         self._may_begin_anew = False
-        path = str(self._path)
-        aside = f"{path}.set-aside-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+        aside = f"{self._path}.set-aside-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
         try:
-            if self._inode == _inode(self._path):  # else another run has already begun a new one
-                for end in ("", "-wal", "-shm"):
-                    if os.path.exists(path + end):
-                        os.rename(path + end, aside + end)
-                _log.warning("the cache %s is damaged (%s): kept as %s", path, problem, aside)
+            if self._inode in (None, inode(self._path)):  # else another run has begun a new one
+                rename_all(self._path, aside)
+                _log.warning("the cache %s is damaged (%s): kept as %s", self._path, problem, aside)
         except OSError:
             return False
         return True
@@ -231,17 +201,6 @@ class Store:
         if self._db is not None:
             self._db.close()
         self._db = None
-
-
-@contextlib.contextmanager
-def _transaction(db: Database) -> Iterator[None]:
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.execute("COMMIT")
-    finally:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
 
 
 def _number(db: Database, photo: PhotoKey) -> int | None:
@@ -267,7 +226,7 @@ def _packed(value: Value, key: str, seed: int) -> tuple[str | bytes, int]:
 
 def _unpacked(packed: str | bytes, checksum: int, key: str, seed: int) -> Value:
     if _checksum(packed, key, seed) != checksum:
-        raise _Damaged("a value is not the one that was written")
+        raise Damaged("a value is not the one that was written")
     return np.frombuffer(packed, "<f4") if isinstance(packed, bytes) else json.loads(packed)
 
 
@@ -279,46 +238,3 @@ def _checksum(packed: str | bytes, key: str, seed: int) -> int:
 
 def _seed(photo: PhotoKey) -> int:
     return zlib.crc32(repr(tuple(photo)).encode())
-
-
-def _make_tables(db: Database, path: Path) -> None:
-    """In an empty database; in another, make sure that they are there."""
-    (application,) = db.execute("PRAGMA application_id").fetchone()
-    (layout,) = db.execute("PRAGMA user_version").fetchone()
-    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if tables and application != _APPLICATION:
-        raise ValueError(_not_ours(path))
-    if tables and layout != LAYOUT:
-        raise _Damaged(f"its layout is {layout}, this version of photorank has {LAYOUT}")
-    for statement in () if tables else _TABLES:
-        db.execute(statement)
-
-
-def _inode(path: Path) -> int | None:
-    return os.stat(path).st_ino if path.exists() else None
-
-
-def _check_ours(path: Path) -> None:
-    """Make sure before SQLite looks at it that a file is a database.
-
-    Raises:
-        ValueError: it is none and is not called like one, so that it may not be renamed either.
-    """
-    if not path.is_file():
-        return
-    with path.open("rb") as file:
-        start = file.read(72)
-    if start and not start.startswith(_MAGIC):
-        if path.suffix not in _SUFFIXES:
-            raise ValueError(_not_ours(path))
-        raise _Damaged("it is no database")
-
-
-def _not_ours(path: Path) -> str:
-    return f"{path} is no cache of photorank's: give another name (--cache), or move it away"
-
-
-def _is_damage(error: Exception) -> bool:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    damage = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-    return isinstance(error, _Damaged) or code in damage

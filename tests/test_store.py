@@ -11,6 +11,7 @@ import threading
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,10 @@ from PIL import Image
 import photorank as pr
 from photorank.features import BUILTIN
 from photorank.features.base import Column, Encoder, Feature, Head
+from photorank.features.database import LAYOUT
 from photorank.features.extract import extract
-from photorank.features.store import LAYOUT, NO_PHOTO, PhotoKey, Store
+from photorank.features.image import PhotoError
+from photorank.features.store import NO_PHOTO, PhotoKey, Store
 from photorank.features.streaming import ByteBudget
 
 EXTRACT = importlib.import_module("photorank.features.extract")
@@ -132,9 +135,9 @@ def test_every_kind_of_value_comes_back_as_it_was(photos: list[Path], cache: Pat
 
 
 def test_a_value_that_cannot_be_kept_is_measured_each_time(photos: list[Path], cache: Path) -> None:
-    odd = Feature("odd", "1", (Column("odd"),), lambda rgb: {"no": "number"}, size=8)
+    odd = Feature("odd", "1", (Column("odd"),), lambda rgb: Fraction(1, 3), size=8)
     for _ in range(2):
-        assert next(extract(photos[:1], [odd], cache=cache))["odd"] == {"no": "number"}
+        assert next(extract(photos[:1], [odd], cache=cache))["odd"] == Fraction(1, 3)
 
 
 def test_only_what_is_new_is_computed(photos: list[Path], cache: Path) -> None:
@@ -216,6 +219,24 @@ def test_why_a_photo_failed_is_kept_if_the_file_is_to_blame(
     Image.fromarray(photo).save(gone)
     again = [row["error"] for row in extract(asked, [feature], cache=cache)]
     assert again == [errors[0], None, None]
+
+
+@pytest.mark.parametrize(
+    ("cause", "is_lasting"),
+    [
+        (None, True),
+        (OSError("image file is truncated"), True),
+        (PermissionError(13, "Permission denied"), False),
+        (OSError(5, "Input/output error"), False),
+        (MemoryError(), False),
+    ],
+)
+def test_trouble_of_the_machine_is_not_the_file_s(
+    cause: Exception | None, is_lasting: bool
+) -> None:
+    error = PhotoError("failed")
+    error.__cause__ = cause
+    assert EXTRACT._is_lasting(error) is is_lasting
 
 
 def test_a_photo_replaced_before_it_is_read_has_the_new_one_s_values(

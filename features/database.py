@@ -1,0 +1,119 @@
+"""The file of the store: a SQLite database that is known by its header, and what to do if it is not."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+Database = sqlite3.Connection
+
+LAYOUT = 1
+_APPLICATION = 0x70686F52  # tells a store from another program's database
+_MAGIC = b"SQLite format 3\0"
+_SUFFIXES = (".sqlite", ".sqlite3", ".db")
+_TABLES = (
+    "CREATE TABLE photos (id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, "
+    "size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL)",
+    "CREATE TABLE keys (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE)",
+    "CREATE TABLE results (photo INTEGER NOT NULL REFERENCES photos ON DELETE CASCADE, "
+    "key INTEGER NOT NULL, value BLOB NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY (photo, key))",
+    f"PRAGMA application_id = {_APPLICATION}",
+    f"PRAGMA user_version = {LAYOUT}",
+)
+_BUSY_SECONDS = 30
+
+
+class Damaged(Exception):  # noqa: N818  a state of the file
+    """What SQLite itself does not notice."""
+
+
+def connect(path: Path) -> Database:
+    """Open the store at `path`, or make it.
+
+    Raises:
+        ValueError: the file there is somebody else's.
+        Damaged, sqlite3.Error, OSError: it cannot be used; `is_damage` says whether it is the file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _check_ours(path)
+    db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        with transaction(db):  # all in one: who is killed here leaves a store or an empty file
+            _make_tables(db, path)
+        with contextlib.suppress(sqlite3.OperationalError):  # another run is just opening it too
+            db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")  # a power cut may cost the last writes, no more
+        db.execute("PRAGMA foreign_keys = ON")
+        return db
+    except BaseException:
+        db.close()
+        raise
+
+
+@contextlib.contextmanager
+def transaction(db: Database) -> Iterator[None]:
+    """All of it or nothing; waits for other writers first."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether the file itself is at fault, so that a new one would do."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return isinstance(error, Damaged) or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def rename_all(path: Path, to: str) -> None:
+    """Rename the database with what SQLite keeps beside it."""
+    for end in ("", "-wal", "-shm", "-journal"):
+        if os.path.exists(f"{path}{end}"):
+            os.rename(f"{path}{end}", f"{to}{end}")
+
+
+def inode(path: Path) -> int | None:
+    """The file's number; another one is another file under the same name."""
+    return os.stat(path).st_ino if path.exists() else None
+
+
+def _make_tables(db: Database, path: Path) -> None:
+    """In an empty database; in another, make sure that they are there."""
+    (application,) = db.execute("PRAGMA application_id").fetchone()
+    (layout,) = db.execute("PRAGMA user_version").fetchone()
+    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if tables and application != _APPLICATION:
+        raise _not_ours(path)
+    if tables and layout != LAYOUT:
+        raise Damaged(f"its layout is {layout}, this version of photorank has {LAYOUT}")
+    for statement in () if tables else _TABLES:
+        db.execute(statement)
+
+
+def _check_ours(path: Path) -> None:
+    """Make sure, before SQLite looks at it, that a file is a store: it may be written and renamed.
+
+    What is no database at all is taken for a damaged store if it is called like one.
+    """
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        start = file.read(72)
+    is_database = start.startswith(_MAGIC)
+    if start and not is_database and path.suffix in _SUFFIXES:
+        raise Damaged("it is no database")
+    is_new = not start or os.path.exists(f"{path}-journal")  # killed while it was made
+    if not is_new and not (is_database and start[68:] == _APPLICATION.to_bytes(4, "big")):
+        raise _not_ours(path)
+
+
+def _not_ours(path: Path) -> ValueError:
+    return ValueError(
+        f"{path} is no cache of photorank's: give another name (--cache), or move it away"
+    )
