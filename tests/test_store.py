@@ -406,6 +406,19 @@ def test_what_is_put_is_saved_after_a_second_or_many(
         assert store.get(KEY) == {"k": [1]}
 
 
+def test_it_waits_while_another_run_writes(cache: Path) -> None:
+    with Store(cache, ["k"]) as store:
+        other = sqlite3.connect(cache, isolation_level=None, check_same_thread=False)
+        other.execute("BEGIN IMMEDIATE")
+        release = threading.Timer(0.5, other.execute, ["COMMIT"])
+        release.start()
+        store.put(KEY, {"k": [1]})
+        store.save()
+        assert store.get(KEY) == {"k": [1]}
+        release.join()
+        other.close()
+
+
 def garbage(cache: Path) -> None:
     cache.write_bytes(b"garbage" * 999)
 
@@ -507,11 +520,13 @@ def test_in_python_there_is_a_cache_only_where_one_is_named(
     photos: list[Path], cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache.parent))
+    monkeypatch.chdir(photos[0].parent)
     options: dict[str, Any] = {"aesthetic": "none", "features": "sharpness", "quiet": True}
     measured = pr.extract(photos, **options)
     pr.rank(photos, weights={"sharpness": 1}, **options)
     pr.extract(photos, cache="off", **options)
     assert not cache.parent.exists()
+    assert len(list(photos[0].parent.iterdir())) == len(photos)
     assert pr.extract(photos, cache=cache, **options).equals(measured)
     spoil(photos)
     ranked = pr.rank(photos, cache=str(cache), weights={"sharpness": 1}, **options)
