@@ -11,6 +11,8 @@ from PIL import Image
 
 _LOBES = 3
 _ROWS, _COLUMNS = 8, 4  # made by one product: few weights that are zero, few products
+_STRIP = 128  # rows
+_FIXED_POINT = 2**22  # Pillow's weights are whole parts of it, which decides how ties are rounded
 _LONGEST = 8192  # pixels; beyond it the tables of weights would not stay small
 
 _Table = list[tuple[slice, slice, np.ndarray]]
@@ -19,7 +21,8 @@ _Table = list[tuple[slice, slice, np.ndarray]]
 def lanczos(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """The picture at another size, antialiased: each pixel is a weighted mean of all it covers.
 
-    Within one level of `PIL.Image.resize`, which rounds between its two passes, in a third of its time.
+    The same as `PIL.Image.resize`, rounded to 8 bits between its two passes as there, in two thirds
+    of the time: a pixel in ten thousand differs, by one level.
 
     Args:
         picture: (h, w) or (h, w, 3) uint8.
@@ -32,14 +35,33 @@ def lanczos(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if max(height, width, *size) > _LONGEST:
         return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS))
     channels = picture[0, 0].size
-    rows = picture.reshape(height, -1)
-    down = np.empty((size[1], rows.shape[1]), np.float32)
-    for made, read, weights in _table(height, size[1], _ROWS, 1):
-        np.matmul(weights.T, rows[read].astype(np.float32), out=down[made])
-    across = np.empty((size[1], size[0] * channels), np.float32)
-    for made, read, weights in _table(width, size[0], _COLUMNS, channels):
-        np.matmul(down[:, read], weights, out=across[:, made])
-    return cv2.add(across, 0, dtype=cv2.CV_8U).reshape(size[1], size[0], *picture.shape[2:])
+    across = _across(picture.reshape(height, -1), _table(width, size[0], _COLUMNS, channels))
+    down = _down(across, _table(height, size[1], _ROWS, 1))
+    return down.reshape(size[1], size[0], *picture.shape[2:])
+
+
+def _across(rows: np.ndarray, table: _Table) -> np.ndarray:
+    """The rows, each made longer or shorter; a strip at a time stays in the processor's cache."""
+    found = np.empty((len(rows), table[-1][0].stop), np.uint8)
+    for top in range(0, len(rows), _STRIP):
+        levels = rows[top : top + _STRIP].astype(np.float32)
+        strip = np.empty((len(levels), found.shape[1]), np.float32)
+        for made, read, weights in table:
+            np.matmul(levels[:, read], weights, out=strip[:, made])
+        found[top : top + _STRIP] = _rounded(strip)
+    return found
+
+
+def _down(rows: np.ndarray, table: _Table) -> np.ndarray:
+    """More or fewer rows made of them."""
+    found = np.empty((table[-1][0].stop, rows.shape[1]), np.uint8)
+    for made, read, weights in table:
+        found[made] = _rounded(weights.T @ rows[read].astype(np.float32))
+    return found
+
+
+def _rounded(levels: np.ndarray) -> np.ndarray:
+    return cv2.add(levels, 0, dtype=cv2.CV_8U)
 
 
 @lru_cache(maxsize=32)
@@ -64,4 +86,4 @@ def _weights(before: int, after: int, at_once: int) -> Iterator[tuple[int, np.nd
         last = min(before, int(centres[-1] + _LOBES * wide) + 1)
         offset = (np.arange(first, last)[:, None] + 0.5 - centres) / wide
         kernel = np.sinc(offset) * np.sinc(offset / _LOBES) * (np.abs(offset) < _LOBES)
-        yield first, kernel / kernel.sum(0)
+        yield first, np.rint(kernel / kernel.sum(0) * _FIXED_POINT) / _FIXED_POINT
