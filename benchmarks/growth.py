@@ -64,7 +64,7 @@ def report(kept: dict[str, Any]) -> Iterator[str]:
         yield from _table("rows", "ranking, s", kept["growth"]["rank"])
         memory = kept["growth"]["memory"]
         yield from _table("photos", "peak memory, MB", memory)
-        first, last = list(memory.values())[0], list(memory.values())[-1]
+        first, *_, last = memory.values()
         yield f"Memory: {last / first:.2f} times that of {next(iter(memory))} photos (target: 1.15)."
     if "megapixels" in kept:
         yield "\n## Size\n\n![megapixels](megapixels.png)\n"

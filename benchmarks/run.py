@@ -226,7 +226,8 @@ def main() -> None:
     parser.add_argument("--yunet", help="YuNet's file, where it is not in the Hub's cache")
     parser.add_argument("--work", default="~/.cache/photorank-benchmarks", help="photos and peers")
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.basicConfig(format="%(message)s")
+    _log.setLevel(logging.INFO)
     bench = Bench(arguments)
     for contest in CONTESTS:
         if contest.name not in arguments.only:

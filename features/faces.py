@@ -90,7 +90,7 @@ def yunet(path: Path) -> Feature:
         return face_values(faces, rgb.shape[:2])
 
     settings = ("detector=yunet", f"sha256={YUNET_SHA256}", f"score_threshold={SCORE_THRESHOLD}")
-    return Feature("faces", "1", _COLUMNS, measure, size=LONGEST_SIDE, settings=settings)
+    return Feature("faces", "2", _COLUMNS, measure, size=LONGEST_SIDE, settings=settings)
 
 
 def haar() -> Feature:
@@ -123,7 +123,7 @@ def haar() -> Feature:
 
     numbers = (HAAR_SCALE_FACTOR, HAAR_NEIGHBOURS, HAAR_SMALLEST)
     settings = (f"detector={HAAR_CASCADE.removesuffix('.xml')}", *numbers)
-    return Feature("faces", "1", _COLUMNS, measure, "luma", LONGEST_SIDE, settings=settings)
+    return Feature("faces", "2", _COLUMNS, measure, "luma", LONGEST_SIDE, settings=settings)
 
 
 def find_yunet(download: bool = False) -> Path:

@@ -36,4 +36,4 @@ def perceptual_hash(luma: np.ndarray) -> str:
     return str(imagehash.phash(Image.fromarray(lanczos(luma, (32, 32)))))
 
 
-PHASH = Feature("phash", "1", (Column("phash", "neither"),), perceptual_hash, view="luma")
+PHASH = Feature("phash", "2", (Column("phash", "neither"),), perceptual_hash, view="luma")

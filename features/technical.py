@@ -65,7 +65,7 @@ def sharpness(luma: np.ndarray) -> float:
 
 SHARPNESS = Feature(
     "sharpness",
-    "1",
+    "2",
     (Column("sharpness", "higher", "percent of local contrast", heavy_tailed=True),),
     sharpness,
     view="luma",
@@ -143,7 +143,7 @@ def contrast(luma: np.ndarray) -> float:
 
 CONTRAST = Feature(
     "contrast",
-    "1",
+    "2",
     (Column("contrast", "higher", "share of the scale"),),
     contrast,
     view="luma",
@@ -204,7 +204,7 @@ def colourfulness(rgb: np.ndarray) -> float:
 
 COLOURFULNESS = Feature(
     "colourfulness",
-    "1",
+    "2",
     (Column("colourfulness", "higher", "8-bit levels"),),
     colourfulness,
     size=512,
@@ -233,7 +233,7 @@ def laplacian_variance(luma: np.ndarray) -> float:
 
 LAPLACIAN_VARIANCE = Feature(
     "laplacian_variance",
-    "1",
+    "2",
     (Column("laplacian_variance", "higher", "8-bit levels squared", heavy_tailed=True),),
     laplacian_variance,
     view="luma",
