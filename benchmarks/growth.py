@@ -30,10 +30,9 @@ def growth(bench: Bench, plot: Path) -> dict[str, Any]:
     group = {n: bench.run("group", count=n)["seconds"] for n in hashes}
     ranked = {n: bench.run("rank_table", count=n)["seconds"] for n in ROWS}
     figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
-    _curve(axes[0], group, "hashes", "s to group", "log")
-    _curve(axes[1], ranked, "photos in a table", "s to rank", "log")
-    _curve(axes[2], memory, "photos measured", "peak MB", "linear")
-    axes[2].set_ylim(0)
+    _curve(axes[0], group, "hashes", "s to group")
+    _curve(axes[1], ranked, "photos in a table", "s to rank")
+    _curve(axes[2], memory, "photos measured", "peak MB")
     figure.savefig(plot, dpi=100)
     return {"memory": memory, "group": group, "rank": ranked}
 
@@ -49,9 +48,9 @@ def megapixels(bench: Bench, plot: Path) -> dict[str, Any]:
     figure, axes = plt.subplots(figsize=(5, 3.6), layout="constrained")
     for name, rate in rates.items():
         axes.plot(list(rate), list(rate.values()), marker="o", label=name)
-    axes.set(xscale="log", yscale="log", xlabel="megapixels", ylabel="photos/s")
-    axes.set_xticks(SIZES, [str(size) for size in SIZES])
-    axes.minorticks_off()
+    axes.set(xscale="log", xlabel="megapixels", ylabel="photos/s")
+    axes.set_ylim(0)
+    _plain_ticks(axes, list(SIZES), "{}")
     axes.legend(frameon=False)
     figure.savefig(plot, dpi=100)
     return rates
@@ -79,8 +78,15 @@ def _table(first: str, second: str, values: dict[Any, float]) -> Iterator[str]:
     yield f"| {second} | {' | '.join(f'{value:.3g}' for value in values.values())} |\n"
 
 
-def _curve(axes: Any, values: dict[int, float], x: str, y: str, scale: str) -> None:
+def _curve(axes: Any, values: dict[int, float], x: str, y: str) -> None:
     axes.plot(list(values), list(values.values()), marker="o")
-    axes.set(xlabel=x, ylabel=y, xscale="log", yscale=scale)
+    axes.set(xlabel=x, ylabel=y, xscale="log")
+    axes.set_ylim(0)
+    _plain_ticks(axes, list(values), "{:,}")
+
+
+def _plain_ticks(axes: Any, values: list[Any], form: str) -> None:
+    axes.set_xticks(values, [form.format(value) for value in values])
+    axes.minorticks_off()
     for spine in ("top", "right"):
         axes.spines[spine].set_visible(False)

@@ -22,8 +22,8 @@ def lanczos(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """The picture at another size, antialiased: each pixel is a weighted mean of all it covers.
 
     The same as Pillow's, first along the rows, rounded to 8 bits, then along the columns, in two
-    thirds of its time: less than one pixel in a thousand differs, by a level or two. (Pillow takes the columns of some
-    tall pictures first, which moves a fifth of their pixels by one level.)
+    thirds of its time: less than one pixel in a thousand differs, by a level or two. (Pillow takes
+    the columns of some tall pictures first, which moves a fifth of their pixels by one level.)
 
     Args:
         picture: (h, w) or (h, w, 3) uint8.
