@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import cv2
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from . import jpeg
 from .base import CANONICAL_SIDE, View
@@ -198,7 +198,7 @@ def _register_heif() -> None:
         pi_heif.register_heif_opener()
 
 
-def _open_header(path: str | os.PathLike[str]) -> Image.Image:
+def _open_header(path: str | os.PathLike[str]) -> ImageFile.ImageFile:
     """Pillow's lazily opened image, without Pillow's own pixel limit: `_prepare` checks ours.
 
     That limit is one number for the whole process, so it is put back before another thread looks.

@@ -6,7 +6,7 @@ import importlib.util
 import os
 
 import numpy as np
-from PIL import Image
+from PIL import ImageFile
 
 from .pixels import PhotoError
 
@@ -26,7 +26,7 @@ def check_padding(path: str | os.PathLike[str]) -> None:
         raise PhotoError("truncated: its last part is filled with zeros")
 
 
-def decode(image: Image.Image) -> np.ndarray | None:
+def decode(image: ImageFile.ImageFile) -> np.ndarray | None:
     """The pixels of a JPEG that Pillow opened and did not load, at the size to which it is drafted.
 
     Only a sound 8-bit picture in three colours is decoded here. Anything else is Pillow's to judge:
@@ -35,18 +35,20 @@ def decode(image: Image.Image) -> np.ndarray | None:
     Returns:
         (h, w, 3) uint8, bit for bit what Pillow would decode; None: it is for Pillow to decode.
     """
-    if image.format not in FORMATS or image.mode != "RGB" or not _installed():
+    sound = image.format in FORMATS and image.mode == "RGB"
+    file = image.fp
+    if file is None or not sound or not _installed():
         return None
     import simplejpeg
 
-    image.fp.seek(0)
-    data = image.fp.read()
+    place = file.tell()
+    file.seek(0)
+    data = file.read()
+    file.seek(place)
     try:
         return simplejpeg.decode_jpeg(data, min_width=image.width, min_height=image.height)
     except ValueError:
         return None
-    finally:
-        image.fp.seek(0)
 
 
 def _installed() -> bool:

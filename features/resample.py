@@ -62,7 +62,7 @@ def _down(rows: np.ndarray, table: _Table) -> np.ndarray:
 
 
 def _rounded(levels: np.ndarray) -> np.ndarray:
-    return cv2.add(levels, 0, dtype=cv2.CV_8U)
+    return cv2.convertScaleAbs(np.maximum(levels, 0, out=levels))
 
 
 @lru_cache(maxsize=32)
