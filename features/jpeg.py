@@ -12,6 +12,8 @@ from .pixels import PhotoError
 
 FORMATS = ("JPEG", "MPO")
 """Pillow's names for what the JPEG decoder reads."""
+LARGEST = 32_000_000
+"""Bytes; a larger file is left to Pillow, which reads in pieces: this decoder wants it whole."""
 
 
 def check_padding(path: str | os.PathLike[str]) -> None:
@@ -43,8 +45,10 @@ def decode(image: ImageFile.ImageFile) -> np.ndarray | None:
 
     place = file.tell()
     file.seek(0)
-    data = file.read()
+    data = file.read(LARGEST + 1)
     file.seek(place)
+    if len(data) > LARGEST:
+        return None
     try:
         return simplejpeg.decode_jpeg(data, min_width=image.width, min_height=image.height)
     except ValueError:

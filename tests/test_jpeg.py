@@ -71,6 +71,16 @@ def test_what_the_decoder_warns_of_is_judged_by_pillow(photo: np.ndarray, tmp_pa
     np.testing.assert_array_equal(Photo.open(odd).view(), np.asarray(opened(odd)))
 
 
+def test_a_huge_file_is_not_read_whole(
+    photo: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = saved(photo, tmp_path / "p.jpg", (512, 512))
+    monkeypatch.setattr(jpeg, "LARGEST", path.stat().st_size)
+    assert jpeg.decode(opened(path)) is not None
+    path.write_bytes(path.read_bytes() + b"\0")
+    assert jpeg.decode(opened(path)) is None
+
+
 def test_a_photo_is_the_same_without_the_extra(
     photo: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
