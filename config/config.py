@@ -42,6 +42,11 @@ class Settings:
         "columns of a table of your own in which lower is better", metavar="COLUMN"
     )
     device: str = _setting("where CLIP runs", choices=("auto", "cpu", "cuda", "mps"))
+    precision: str = _setting(
+        "in which CLIP's image tower computes; auto: fp16 on cuda, bf16 on a CPU made for it, else "
+        "fp32",
+        choices=("auto", "fp32", "bf16", "fp16"),
+    )
     aesthetic: str = _setting(
         "auto: CLIP if its weights are here or can be downloaded, else rank without; clip: CLIP or "
         "an error; none: without",
@@ -92,7 +97,7 @@ class Settings:
         "threads that decode and measure; 0: none besides the main one (default: one per core)",
         least=-1,
     )
-    batch_size: int = _setting("photos per CLIP batch", least=1)
+    batch_size: int = _setting("photos that wait for CLIP, which takes 32 at a time", least=1)
     cache: str = _setting(
         "a file that keeps what is measured, so that an unchanged photo is not opened again; off: none "
         "(default: photorank/measurements.sqlite in ~/.cache or $XDG_CACHE_HOME)",

@@ -5,13 +5,10 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from .base import Column, Encoder, Head
 from .checkpoint import (
@@ -21,6 +18,7 @@ from .checkpoint import (
     CheckpointMissing,
     find_checkpoint,
 )
+from .clip import Clip, checked_device, chosen_precision
 from .store import NO_PHOTO, Store, key_of
 
 __all__ = [
@@ -56,24 +54,31 @@ class ClipEncoder(Encoder):
     encode_texts: Callable[[Sequence[str]], tuple[np.ndarray, float]]
 
 
-def clip_encoder(checkpoint: Checkpoint, device: str = "auto", batch_size: int = 32) -> ClipEncoder:
+def clip_encoder(
+    checkpoint: Checkpoint, device: str = "auto", batch_size: int = 32, precision: str = "auto"
+) -> ClipEncoder:
     """An encoder of canonical pictures: open_clip's own preprocessing, then the image tower.
 
-    The model loads on first use.
+    The model loads on first use. A photo's vector does not depend, by a single bit, on the photos
+    beside it or on their number.
 
     Args:
         device: "auto" (cuda, else mps, else cpu), "cpu", "cuda" or "mps".
-        batch_size: photos per call; the vectors do not depend on it (to 1e-6).
+        batch_size: photos per call; they are computed 32 at a time whatever it is.
+        precision: of the image tower: "fp32", "bf16", "fp16", or "auto": fp16 on cuda, bf16 on a
+            CPU that has instructions for it, else fp32. What runs is part of the fingerprint.
+            Prompts are always encoded in fp32.
 
     Raises:
-        ValueError: a device that is not there; on first use, weights that do not fit the model.
+        ValueError: a device that is not there or an unknown precision; on first use, weights that
+            do not fit the model.
     """
     if device not in ("auto", "cpu"):
-        _device(device)
-    clip = _Clip(checkpoint, device)
-    return ClipEncoder(
-        "clip", "1", checkpoint.identity, "rgb", None, batch_size, clip.images, clip.texts
-    )
+        checked_device(device)
+    precision = chosen_precision(precision, device)
+    clip = Clip(checkpoint, device, precision)
+    settings = (*checkpoint.identity, f"precision={precision}")
+    return ClipEncoder("clip", "1", settings, "rgb", None, batch_size, clip.images, clip.texts)
 
 
 def aesthetic_head(
@@ -189,80 +194,6 @@ def pair_scores(
     ahead = vectors.astype(np.float64) @ (positive.astype(np.float64) - negative).T
     # A softmax over two is a logistic function; tanh does not overflow as exp does.
     return np.mean(0.5 + 0.5 * np.tanh(0.5 * logit_scale * ahead), axis=1)
-
-
-class _Clip:
-    """A model that is loaded on first use, once, whichever thread comes first."""
-
-    def __init__(self, checkpoint: Checkpoint, device: str) -> None:
-        self._checkpoint, self._device = checkpoint, device
-        self._lock = threading.Lock()
-        self._parts: tuple[Any, Any, Any, str] | None = None
-
-    def images(self, views: Sequence[np.ndarray]) -> np.ndarray:
-        import torch
-
-        model, transform, _, device = self._loaded()
-        with torch.inference_mode():
-            batch = torch.stack([transform(Image.fromarray(view)) for view in views])
-            vectors = model.encode_image(batch.to(device), normalize=True)
-        return np.asarray(vectors.float().cpu())
-
-    def texts(self, prompts: Sequence[str]) -> tuple[np.ndarray, float]:
-        import torch
-
-        model, _, tokenizer, device = self._loaded()
-        with torch.inference_mode():
-            vectors = model.encode_text(tokenizer(list(prompts)).to(device), normalize=True)
-        return np.asarray(vectors.float().cpu()), model.logit_scale.exp().item()
-
-    def _loaded(self) -> tuple[Any, Any, Any, str]:
-        with self._lock:
-            if self._parts is None:
-                device = _device(self._device)
-                self._parts = (*_load(self._checkpoint, device), device)
-            return self._parts
-
-
-def _load(checkpoint: Checkpoint, device: str) -> tuple[Any, Any, Any]:
-    """Model, preprocessing and tokenizer; the weights as tensors only, never as pickled code."""
-    import open_clip
-    from open_clip.transform import PreprocessCfg, image_transform_v2
-
-    name = f"local-dir:{checkpoint.folder}" if checkpoint.folder else checkpoint.model
-    keys = checkpoint.preprocess
-    if keys is None:
-        keys = open_clip.get_pretrained_cfg(checkpoint.model, checkpoint.pretrained)
-    try:
-        model = open_clip.create_model(
-            name,
-            None if checkpoint.folder else str(checkpoint.weights),
-            device=device,
-            force_preprocess_cfg=keys,
-            require_pretrained=True,
-            weights_only=True,
-        )
-    except Exception as error:  # whatever torch, safetensors or open_clip make of a foreign file
-        reason = " ".join(str(error).split())[:300]
-        raise ValueError(
-            f"{checkpoint.weights} cannot be loaded as {checkpoint.model}: {reason}"
-        ) from error
-    transform = image_transform_v2(PreprocessCfg(**model.visual.preprocess_cfg), is_train=False)
-    return model.eval(), transform, open_clip.get_tokenizer(name)
-
-
-def _device(wanted: str) -> str:
-    import torch
-
-    present = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
-    there = [name for name, is_there in present.items() if is_there]
-    if wanted != "auto" and wanted not in there:
-        raise ValueError(f"device {wanted!r} is not available here: there is {', '.join(there)}")
-    return there[0] if wanted == "auto" else wanted
 
 
 def _listed(prompts: Sequence[str]) -> list[str]:

@@ -97,7 +97,9 @@ def _clip_head(settings: Settings) -> list[Any]:
             raise
         logger.warning("ranking without CLIP (--aesthetic none asks for that): %s", error)
         return []
-    encoder = aesthetic.clip_encoder(checkpoint, settings.device, settings.batch_size)
+    encoder = aesthetic.clip_encoder(
+        checkpoint, settings.device, settings.batch_size, settings.precision
+    )
     if cache := cache_of(settings):
         encoder = aesthetic.with_stored_texts(encoder, cache)
     return [aesthetic.aesthetic_head(encoder, settings.positive_prompt, settings.negative_prompt)]

@@ -17,7 +17,8 @@ import pytest
 from clip_models import MODEL_CFG, PREPROCESS_CFG, make_folder, put_in_hub_cache
 from PIL import Image, ImageOps
 
-from photorank.features import checkpoint
+import photorank as pr
+from photorank.features import checkpoint, clip
 from photorank.features.aesthetic import (
     NEGATIVE,
     POSITIVE,
@@ -29,6 +30,8 @@ from photorank.features.aesthetic import (
     pair_scores,
     prompt_pairs,
 )
+from photorank.features.clip import checked_device
+from photorank.features.extract import extract
 from photorank.features.image import Photo
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -83,7 +86,7 @@ def by_open_clip(model_name: str, pictures: list[Image.Image], **options: Any) -
 
 
 def scores(found: Checkpoint, pictures: list[np.ndarray]) -> np.ndarray:
-    encoder = clip_encoder(found, device="cpu")
+    encoder = clip_encoder(found, device="cpu", precision="fp32")
     return aesthetic_head(encoder).score(encoder.encode(pictures))
 
 
@@ -158,17 +161,119 @@ def test_default_preprocessing_is_that_of_all_published_weights(folder: Path) ->
         find_checkpoint("ViT-L-14", weights, "default")
 
 
-def test_vectors_have_unit_length_and_do_not_depend_on_the_batch(
-    folder: Path, views: list[np.ndarray]
+def vectors(folder: Path, pictures: list[np.ndarray], precision: str = "fp32") -> np.ndarray:
+    encoder = clip_encoder(find_checkpoint(str(folder)), device="cpu", precision=precision)
+    return encoder.encode(pictures)
+
+
+@pytest.mark.parametrize("precision", clip.PRECISIONS)
+def test_a_vector_has_unit_length_and_is_the_same_whatever_shares_the_batch(
+    precision: str, folder: Path, photo: np.ndarray, views: list[np.ndarray]
 ) -> None:
-    encoder = clip_encoder(find_checkpoint(str(folder)), device="cpu")
+    encoder = clip_encoder(find_checkpoint(str(folder)), device="cpu", precision=precision)
     together = encoder.encode(views)
     assert together.dtype == np.float32
     assert np.linalg.norm(together, axis=1) == pytest.approx(1, abs=1e-6)
-    alone = np.concatenate([encoder.encode([view]) for view in views])
-    assert together == pytest.approx(alone, abs=1e-6)
-    head = aesthetic_head(encoder)
-    assert head.score(together) == pytest.approx(head.score(alone), abs=1e-6)
+    for i, view in enumerate(views):
+        assert np.array_equal(encoder.encode([view])[0], together[i])
+    others = [np.roll(photo, 9 * i, axis=1) for i in range(40 - len(views))]  # more than 32 in all
+    for order in ([*others, *views], [*views[:3], *others, *views[3:]]):
+        found = encoder.encode(order)
+        places = [next(i for i, other in enumerate(order) if other is view) for view in views]
+        assert np.array_equal(found[places], together)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_half_precision_is_close_to_fp32_and_is_used(
+    precision: str, folder: Path, views: list[np.ndarray]
+) -> None:
+    exact, rough = vectors(folder, views), vectors(folder, views, precision)
+    assert (exact * rough).sum(axis=1).min() > 0.999
+    assert abs(exact - rough).max() > 1e-5
+
+
+def test_prompts_are_encoded_in_fp32_whatever_the_precision(folder: Path) -> None:
+    found = find_checkpoint(str(folder))
+    sides = [
+        clip_encoder(found, "cpu", precision=p).encode_texts([POSITIVE])[0] for p in clip.PRECISIONS
+    ]
+    assert np.array_equal(sides[0], sides[1])
+    assert np.array_equal(sides[0], sides[2])
+
+
+def test_the_precision_is_part_of_the_fingerprint_and_the_record(
+    folder: Path, photo: np.ndarray
+) -> None:
+    found = find_checkpoint(str(folder))
+    prints = [clip_encoder(found, "cpu", precision=p).fingerprint for p in clip.PRECISIONS]
+    assert len(set(prints)) == len(prints)
+    table = pr.rank(
+        {"a": photo},
+        features="aesthetic",
+        clip_model=str(folder),
+        device="cpu",
+        precision="bf16",
+        weights="aesthetic=1",
+    )
+    [column] = [c for c in table.attrs["photorank"]["columns"] if c["name"] == "aesthetic"]
+    assert "precision=bf16" in column["version"]
+
+
+def test_vectors_of_two_precisions_do_not_mix_in_the_store(
+    folder: Path, photo: np.ndarray, tmp_path: Path
+) -> None:
+    file = tmp_path / "a.png"
+    Image.fromarray(photo).save(file)
+    found, fresh = find_checkpoint(str(folder)), {}
+    for cache in ("", str(tmp_path / "store.sqlite")):
+        for precision in clip.PRECISIONS:
+            head = aesthetic_head(clip_encoder(found, "cpu", precision=precision))
+            [row] = extract([file], [head], 0, cache)
+            assert row["aesthetic"] == fresh.setdefault(precision, row["aesthetic"])
+    assert len(set(fresh.values())) == len(clip.PRECISIONS)
+
+
+@pytest.mark.parametrize(
+    ("flags", "precision"),
+    [
+        ("fpu avx2 avx512f", "fp32"),
+        ("fpu avx512f avx512_bf16", "bf16"),
+        ("fpu amx_bf16 amx_tile", "bf16"),
+    ],
+)
+def test_auto_takes_bf16_where_the_cpu_has_it(
+    flags: str, precision: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags : {flags}\n")
+    monkeypatch.setattr(clip, "_CPUINFO", tmp_path / "cpuinfo")
+    assert clip.chosen_precision("auto", "cpu") == precision
+    assert clip.chosen_precision("fp16", "cpu") == "fp16"
+    assert clip.chosen_precision("auto", "cuda") == "fp16"
+    assert clip.chosen_precision("auto", "mps") == "fp32"
+
+
+def test_the_system_and_torch_agree_on_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    if not hasattr(torch.cpu, "get_capabilities"):
+        pytest.skip("this torch cannot say what the CPU has")
+    choices = {clip.chosen_precision("auto", device) for device in ("auto", checked_device("auto"))}
+    if checked_device("auto") == "cpu":
+        monkeypatch.setattr(clip, "_CPUINFO", Path("no/such/file"))
+        monkeypatch.setattr(clip, "_GPU_FILES", ("/",))  # "there may be a GPU": torch is asked
+        choices.add(clip.chosen_precision("auto", "auto"))
+    assert len(choices) == 1
+
+
+def test_an_unknown_precision_says_which_there_are(folder: Path) -> None:
+    with pytest.raises(ValueError, match="auto, fp32, bf16, fp16, got 'int8'"):
+        clip_encoder(find_checkpoint(str(folder)), precision="int8")
+
+
+def test_choosing_a_precision_does_not_import_torch_on_linux_without_a_gpu(folder: Path) -> None:
+    code = f"clip_encoder(find_checkpoint({str(folder)!r})); print('torch' in __import__('sys').modules)"
+    needs_torch = sys.platform != "linux" or any(Path(f).exists() for f in clip._GPU_FILES)
+    assert run(code).stdout.strip() == str(needs_torch)
 
 
 def test_the_head_says_what_it_measures(folder: Path) -> None:

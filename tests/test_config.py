@@ -36,6 +36,7 @@ def test_flags_go_before_the_file_and_the_file_before_the_defaults(tmp_path: Pat
             r"unknown key 'baatch_size' in the settings; did you mean batch_size\?",
         ),
         ({"device": "tpu"}, "device is one of auto, cpu, cuda, mps, got 'tpu'"),
+        ({"precision": "int8"}, "precision is one of auto, fp32, bf16, fp16, got 'int8'"),
         ({"batch_size": 0}, "batch_size is a whole number from 1 up, got 0"),
         ({"workers": "two"}, "workers is a whole number from -1 up, got 'two'"),
         ({"strict": "no"}, "strict is true or false, got 'no'"),
