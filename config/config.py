@@ -43,7 +43,7 @@ class Settings:
     )
     device: str = _setting("where CLIP runs", choices=("auto", "cpu", "cuda", "mps"))
     precision: str = _setting(
-        "in which CLIP's image tower computes; auto: fp16 on cuda, bf16 on a CPU made for it, else "
+        "in which CLIP's image tower computes; auto: fp16 on cuda, bf16 on a CPU with AMX, else "
         "fp32",
         choices=("auto", "fp32", "bf16", "fp16"),
     )

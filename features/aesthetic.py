@@ -66,8 +66,8 @@ def clip_encoder(
         device: "auto" (cuda, else mps, else cpu), "cpu", "cuda" or "mps".
         batch_size: photos per call; they are computed 32 at a time whatever it is.
         precision: of the image tower: "fp32", "bf16", "fp16", or "auto": fp16 on cuda, bf16 on a
-            CPU that has instructions for it, else fp32. What runs is part of the fingerprint.
-            Prompts are always encoded in fp32.
+            CPU with AMX, else fp32. What runs is part of the fingerprint. Prompts are always
+            encoded in fp32.
 
     Raises:
         ValueError: a device that is not there or an unknown precision; on first use, weights that

@@ -20,7 +20,7 @@ PRECISIONS = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 # Which way a product of matrices is computed, and so its last bits, depends on their shape alone:
 # all batches have this many rows, the last one black pictures after the photos.
 _ROWS = 32
-_BF16_FLAGS = {"amx_bf16", "avx512_bf16"}
+_FAST_BF16 = "amx_bf16"  # avx512_bf16 alone was slower than fp32 (docs/performance.md)
 _CPUINFO = Path("/proc/cpuinfo")
 _GPU_FILES = ("/dev/nvidiactl", "/dev/nvhost-gpu", "/dev/kfd", "/dev/dxg")  # NVIDIA, AMD, WSL
 
@@ -105,14 +105,15 @@ def _load(checkpoint: Checkpoint, device: str, precision: str) -> _Parts:
     if keys is None:
         keys = open_clip.get_pretrained_cfg(checkpoint.model, checkpoint.pretrained)
     try:
-        model = open_clip.create_model(
-            name,
-            None if checkpoint.folder else str(checkpoint.weights),
-            device=device,
-            force_preprocess_cfg=keys,
-            require_pretrained=True,
-            weights_only=True,
-        )
+        with _no_random_weights():
+            model = open_clip.create_model(
+                name,
+                None if checkpoint.folder else str(checkpoint.weights),
+                device=device,
+                force_preprocess_cfg=keys,
+                require_pretrained=True,
+                weights_only=True,
+            )
     except Exception as error:  # whatever torch, safetensors or open_clip make of a foreign file
         reason = " ".join(str(error).split())[:300]
         raise ValueError(
@@ -122,6 +123,22 @@ def _load(checkpoint: Checkpoint, device: str, precision: str) -> _Parts:
     model.eval().visual.to(dtype=getattr(torch, PRECISIONS[precision]), memory_format=layout)
     transform = image_transform_v2(PreprocessCfg(**model.visual.preprocess_cfg), is_train=False)
     return _Parts(model, transform.transforms, open_clip.get_tokenizer(name), device)
+
+
+def _no_random_weights() -> Any:
+    """Drawing them takes a second, and open_clip refuses a file that does not overwrite all of them."""
+    from torch.overrides import TorchFunctionMode
+
+    class NoInit(TorchFunctionMode):
+        def __torch_function__(
+            self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            kwargs = kwargs or {}
+            if getattr(function, "__module__", "") == "torch.nn.init":
+                return args[0] if args else kwargs["tensor"]
+            return function(*args, **kwargs)
+
+    return NoInit()
 
 
 def checked_device(wanted: str) -> str:
@@ -144,7 +161,7 @@ def checked_device(wanted: str) -> str:
 
 
 def chosen_precision(wanted: str, device: str) -> str:
-    """The precision that runs; "auto" is fp16 on cuda, bf16 on a CPU made for it, else fp32.
+    """The precision that runs; "auto" is fp16 on cuda, bf16 on a CPU with AMX, else fp32.
 
     Asked even by a run that finds all vectors in the store, so that torch, which takes seconds to
     import, is not asked where the system knows. If it overlooks a GPU, that runs as the CPU would.
@@ -159,7 +176,7 @@ def chosen_precision(wanted: str, device: str) -> str:
     if device == "auto":
         device = "cpu" if _has_no_gpu() else checked_device("auto")
     if device == "cpu":
-        return "bf16" if _cpu_has_bf16() else "fp32"
+        return "bf16" if _has_fast_bf16() else "fp32"
     return "fp16" if device == "cuda" else "fp32"
 
 
@@ -167,10 +184,11 @@ def _has_no_gpu() -> bool:
     return sys.platform == "linux" and not any(Path(file).exists() for file in _GPU_FILES)
 
 
-def _cpu_has_bf16() -> bool:
+def _has_fast_bf16() -> bool:
     if _CPUINFO.exists():
-        return bool(_BF16_FLAGS & set(_CPUINFO.read_text().split()))
+        return _FAST_BF16 in _CPUINFO.read_text().split()
     import torch
 
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # since torch 2.10
-    return any(capabilities.get(flag) for flag in _BF16_FLAGS)
+    if not hasattr(torch.cpu, "get_capabilities"):  # older than that
+        return False
+    return bool(torch.cpu.get_capabilities().get(_FAST_BF16))

@@ -237,11 +237,11 @@ def test_vectors_of_two_precisions_do_not_mix_in_the_store(
     ("flags", "precision"),
     [
         ("fpu avx2 avx512f", "fp32"),
-        ("fpu avx512f avx512_bf16", "bf16"),
-        ("fpu amx_bf16 amx_tile", "bf16"),
+        ("fpu avx512f avx512_bf16", "fp32"),
+        ("fpu avx512_bf16 amx_bf16 amx_tile", "bf16"),
     ],
 )
-def test_auto_takes_bf16_where_the_cpu_has_it(
+def test_auto_takes_bf16_where_the_cpu_is_fast_at_it(
     flags: str, precision: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags : {flags}\n")
@@ -281,6 +281,19 @@ def test_the_head_says_what_it_measures(folder: Path) -> None:
     [column] = head.columns
     assert (column.name, column.better, column.range) == ("aesthetic", "higher", (0, 1))
     assert head.settings == (("good", "bad"), ("good", "dull"))
+
+
+def test_weights_that_lack_a_tensor_are_refused(folder: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    weights = load_file(folder / WEIGHTS)
+    del weights["visual.ln_post.weight"]
+    save_file(weights, copy / WEIGHTS)
+    with pytest.raises(ValueError, match=r"Missing key.*visual\.ln_post\.weight"):
+        clip_encoder(find_checkpoint(str(copy)), device="cpu").encode(
+            [np.zeros((9, 9, 3), np.uint8)]
+        )
 
 
 def test_the_fingerprint_names_the_weights_wherever_they_lie(folder: Path, tmp_path: Path) -> None:
