@@ -23,6 +23,7 @@ _PUBLIC = {
     "fit_scale": ".pipeline",
     "download": ".models",
     "evaluate": ".evaluating",
+    "drift": ".drifting",
     "tune": ".tuning",
     "explain": ".looking",
     "montage": ".looking",
@@ -43,6 +44,7 @@ __all__ = ["__version__", *_PUBLIC]
 if TYPE_CHECKING:  # the same names once more, for editors and type checkers
     from .config.config import Settings as Settings
     from .copying import copy as copy
+    from .drifting import drift as drift
     from .evaluating import evaluate as evaluate
     from .features import BUILTIN as BUILTIN
     from .features.base import Column as Column

@@ -30,7 +30,7 @@ def main(argv: Sequence[str]) -> int:
     """Run the command line `argv` and return its exit code.
 
     0: done; 1: done but some photos failed (only with --strict); 2: wrong use or nothing to rank;
-    130: interrupted.
+    3: done, and the photos have drifted (`drift` and `watch --once`); 130: interrupted.
     """
     arguments = vars(_parser().parse_args(argv))
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -60,6 +60,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_rank(commands)
     _add_evaluate(commands)
     _add_tune(commands)
+    _add_drift(commands)
+    _add_watch(commands)
     _add_show(commands)
     _add_download(commands)
     return parser
@@ -137,6 +139,60 @@ def _add_tune(commands: Any) -> None:
     elsewhere = ("output_csv", "save_scale", "dedup", "strict")
     _add_settings(parser, only=[s.name for s in fields(Settings) if s.name not in elsewhere])
     parser.set_defaults(command="tune")
+
+
+def _add_drift(commands: Any) -> None:
+    parser = commands.add_parser(
+        "drift",
+        help="whether photos measure otherwise than those of a reference table",
+        description="Compare two tables of measurements column by column; write figures and a plot to "
+        "results/. Exit code 0: stable, 3: drifted.",
+        argument_default=argparse.SUPPRESS,
+    )
+    for name, text in (("reference", "the table to compare with"), ("current", "the newer table")):
+        parser.add_argument(f"--{name}", required=True, metavar="FILE", help=text)
+    parser.add_argument(
+        "--columns", nargs="+", metavar="COLUMN", help="what to compare (default: all in common)"
+    )
+    parser.add_argument(
+        "--scene", metavar="COLUMN", help="count one photo of each of these, such as dup_group"
+    )
+    parser.add_argument(
+        "--alpha", type=float, metavar="P", help="false alarms that are allowed (default: 0.01)"
+    )
+    parser.add_argument(
+        "--least_psi", type=float, metavar="X", help="the least PSI that is drift (default: 0.1)"
+    )
+    parser.set_defaults(command="drift")
+
+
+def _add_watch(commands: Any) -> None:
+    parser = commands.add_parser(
+        "watch",
+        help="score the photos that arrive in a folder, and say when they drift",
+        description="Score each photo that arrives in a folder into a table, by a fixed scale, and "
+        "compare each window of them with a reference. Goes on where it left off.",
+        argument_default=argparse.SUPPRESS,
+    )
+    parser.add_argument("folder", metavar="DIR", help="the folder that photos arrive in")
+    parser.add_argument(
+        "--reference",
+        metavar="FILE",
+        help="a table to compare with, whose scale is used where --scale names none "
+        "(default: the first window)",
+    )
+    parser.add_argument(
+        "--once", action="store_true", help="score what is there and exit; 3 if it has drifted"
+    )
+    parser.add_argument(
+        "--window", type=int, metavar="N", help="photos that are compared at a time (default: 200)"
+    )
+    parser.add_argument(
+        "--every", type=float, metavar="SECONDS", help="between two looks (default: 2)"
+    )
+    elsewhere = ("lower_is_better", "save_scale", "dedup", "dedup_distance", "limit")
+    _add_settings(parser, only=[s.name for s in fields(Settings) if s.name not in elsewhere])
+    parser.set_defaults(command="watch")
 
 
 def _add_show(commands: Any) -> None:

@@ -13,16 +13,28 @@ from typing import Any
 
 import pandas as pd
 
-from . import copying, evaluating, looking, models, pipeline, sources, tables, tuning
+from . import (
+    copying,
+    drifting,
+    evaluating,
+    looking,
+    models,
+    pipeline,
+    sources,
+    tables,
+    tuning,
+    watching,
+)
 from .config.config import Settings
 from .evaluation import agreement, proxy_metrics
+from .evaluation import drift as drift_figures
 from .summary import print_summary
 from .training.demo import make_demo_photos
 from .tuned import check_output
 from .utils.find import real
 from .utils.logging import set_up_logging
 
-DONE, SOME_FAILED = 0, 1
+DONE, SOME_FAILED, DRIFTED = 0, 1, 3
 
 
 def rank(
@@ -101,6 +113,39 @@ def _draw_and_print(table: str | None, top_k: int = 20, labels: str | None = Non
     for picture in pictures:
         print(f"look at {picture}")
     print(f"for a page with thumbnails and reasons: photorank show {path}")
+
+
+def drift(reference: str, current: str, **options: Any) -> int:
+    """Compare two tables, report, save and draw what moved."""
+    found = drifting.drift(reference, current, **options)
+    print(drift_figures.as_text(found))
+    for path in drifting.write(reference, current, found, Path(current).stem):
+        print(f"look at {path}")
+    return DRIFTED if found["drifted"] else DONE
+
+
+def watch(
+    folder: str,
+    reference: str | None = None,
+    once: bool = False,
+    window: int = watching.WINDOW,
+    every: float = watching.EVERY,
+    config: str | None = None,
+    **flags: Any,
+) -> int:
+    """Score what arrives in a folder, until interrupted or once."""
+    settings = Settings.load(flags, config)
+    warnings.filterwarnings("ignore", module="PIL")
+    set_up_logging(logging.DEBUG if settings.verbose else logging.WARNING)
+    default = f"output/csvs/{real(folder).name or 'root'}_watch.csv"
+    output = Path(settings.output_csv or default).expanduser()
+    watching.check(folder, output, reference, settings, window, every)
+    models.fetch_models(settings)
+    watched = watching.Watch(folder, output, reference, settings, window)
+    watched.run(every, once)
+    if watched.drifted:
+        return DRIFTED
+    return SOME_FAILED if settings.strict and watched.failed else DONE
 
 
 def tune(source: str | None, output: str, config: str | None = None, **given: Any) -> int:
