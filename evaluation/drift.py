@@ -247,7 +247,20 @@ def _line(row: Mapping[str, Any]) -> tuple[str, ...]:
     sides = [_side(row[which], share) for which in ("reference", "current")]
     p = row["p_holm"]
     figures = (f"{row['psi']:.3f}", f"{row['ks']:.3f}", f"{p:.4f}" if p >= 1e-4 else "<.0001")
-    return (row["column"], *figures, *sides, row["verdict"])
+    return (row["column"], *figures, *sides, _said(row, share))
+
+
+def _said(row: Mapping[str, Any], share: bool) -> str:
+    """The verdict and, where something moved, by how much in units and whether for the better."""
+    old, new = (row[which]["mean" if share else "median"] for which in ("reference", "current"))
+    if row["verdict"] == "stable" or old == new:
+        return str(row["verdict"])
+    moved = (
+        f"{100 * (new - old):+.1f} points" if share else f"{new - old:+.3g} {row.get('unit') or ''}"
+    )
+    way = {"higher": new > old, "lower": new < old}.get(str(row.get("better")))
+    judged = "" if way is None else ", better" if way else ", worse"
+    return f"{row['verdict']}: {moved.strip()}{judged}"
 
 
 def _sizes(row: Mapping[str, Any]) -> tuple[str, str]:

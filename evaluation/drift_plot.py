@@ -14,7 +14,13 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.patches import Patch
+from matplotlib.ticker import (
+    MaxNLocator,
+    PercentFormatter,
+    StrMethodFormatter,
+    SymmetricalLogLocator,
+)
 
 from .drift import MISSING, numbers
 from .lettering import INK, MUTED, with_font
@@ -64,9 +70,11 @@ def _panel(axes: Axes, row: Mapping[str, Any], old: np.ndarray, new: np.ndarray)
     old, new = old[np.isfinite(old)], new[np.isfinite(new)]
     both = np.concatenate([old, new])
     heavy = bool(row.get("heavy_tailed")) and both.min() >= 0 and both.max() > 10
-    edges = list(bin_edges(both, heavy, None))
+    edges = _bars(bin_edges(both, heavy, None), min(len(old), len(new)))
     if heavy:
         axes.set_xscale("symlog", linthresh=1)
+        axes.xaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=1, subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     for values, style in (
         (old, {"color": _OLD}),
         (new, {"color": _NEW, "histtype": "step", "lw": 2}),
@@ -95,9 +103,13 @@ def _panel(axes: Axes, row: Mapping[str, Any], old: np.ndarray, new: np.ndarray)
     axes.margins(x=0.02)
 
 
-def _legend(figure: Figure, found: Mapping[str, Any]) -> None:
-    from matplotlib.patches import Patch
+def _bars(edges: np.ndarray, photos: int) -> list[float]:
+    """Every second, third ... edge where few photos would leave gaps between narrow bars."""
+    step = next((n for n in (1, 2, 3, 4) if (len(edges) - 1) / n <= 3 * photos ** (1 / 3)), 4)
+    return list(edges if (len(edges) - 1) % step else edges[::step])
 
+
+def _legend(figure: Figure, found: Mapping[str, Any]) -> None:
     counts = {which: f"{found[which]['photos']:,} photos" for which in ("reference", "current")}
     handles = [
         Patch(color=_OLD, label=f"reference, {counts['reference']}"),

@@ -101,11 +101,15 @@ def _common(
 ) -> tuple[list[str], dict[str, list[str]]]:
     """The columns to compare, and those that only one table has."""
     sides = {"reference": _numeric(old), "current": _numeric(new)}
-    both = [name for name in sides["reference"] if name in sides["current"]]
+    both = [n for n in sides["reference"] if n in sides["current"] and _any_values(n, old, new)]
     for name in wanted:
         if name not in both:
             raise ValueError(f"{name!r} is no numeric column of both tables; {near(name, both)}")
-    alone = {w: [n for n in names if n not in both] for w, names in sides.items()}
+    first, second = sides.values()
+    alone = {
+        "reference": [n for n in first if n not in second],
+        "current": [n for n in second if n not in first],
+    }
     if "final_score" in both and not wanted and not _scored_alike(old, new):
         both.remove("final_score")
         notes.append(
@@ -118,6 +122,10 @@ def _numeric(table: pd.DataFrame) -> list[str]:
     left_out = {*derived_columns(table), *_NO_MEASURE} - {"final_score"}
     numeric = table.select_dtypes(["number", "bool"]).columns
     return [str(name) for name in numeric if name not in left_out]
+
+
+def _any_values(name: str, *tables: pd.DataFrame) -> bool:
+    return any(bool(table[name].notna().any()) for table in tables)
 
 
 def _scored_alike(old: pd.DataFrame, new: pd.DataFrame) -> bool:

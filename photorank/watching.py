@@ -75,6 +75,7 @@ class Watch:
         """Raises ValueError if the table there is of another folder, scale or set of columns."""
         self.failed, self.drifted = 0, False
         self._folder, self._output, self._window = real(folder), output, window
+        self._quiet = settings.quiet
         self._reference = None if reference is None else tables.load(reference)
         self._features = features_of(settings)
         chosen = {"dedup": "off", "aesthetic": "none", "limit": 0, "save_scale": "", "quiet": True}
@@ -102,7 +103,9 @@ class Watch:
                 for i in range(0, len(settled), _BATCH):
                     self._score({file: now[file] for file in settled[i : i + _BATCH]}, known)
                 if once and (before or not now):
-                    return self._say_unsettled(len(now) - len(settled))
+                    if unsettled := len(now) - len(settled):
+                        self._say(f"{unsettled} still being written: left for the next run")
+                    return
                 before = now
                 time.sleep(every)
 
@@ -119,7 +122,7 @@ class Watch:
             text = json.dumps(self._record, indent=1) + "\n"
             io.write(record, lambda part: part.write_text(text, encoding="utf-8"))
         if cut := journal.repair(self._output):
-            print(f"{self._output}: {cut} bytes of a half-written row removed", flush=True)
+            self._say(f"{self._output}: {cut} bytes of a half-written row removed", True)
         if not self._output.exists() or not self._output.stat().st_size:
             return {}
         rows = self._rows()
@@ -167,9 +170,8 @@ class Watch:
         failed = rows["error"].notna()
         self.failed += int(failed.sum())
         for file, score, error in rows[["file", "final_score", "error"]].itertuples(index=False):
-            print(
-                f"{score:.3f}  {file}" if error is None else f"failed {file}: {error}", flush=True
-            )
+            said = f"failed  {printable(file)}: {error}" if isinstance(error, str) else ""
+            self._say(said or f"{score:.3f}  {printable(file)}")
         self._compare(before, self._windows(len(known)))
 
     def _ranked(self, arrived: Mapping[str, Stamp]) -> pd.DataFrame:
@@ -209,13 +211,13 @@ class Watch:
             found = drifting.drift(reference, window)
             self.drifted = found["drifted"]
             text = as_text(found) if self.drifted else "stable"
-            print(f"photos {start + 1:,} to {start + self._window:,}: {text}", flush=True)
+            self._say(f"photos {start + 1:,} to {start + self._window:,}: {text}", self.drifted)
         for path in drifting.write(reference, window, found, self._output.stem):
-            print(f"look at {path}", flush=True)
+            self._say(f"look at {path}", self.drifted)
 
-    def _say_unsettled(self, number: int) -> None:
-        if number:
-            print(f"{number} still being written: left for the next run", flush=True)
+    def _say(self, text: str, even_if_quiet: bool = False) -> None:
+        if even_if_quiet or not self._quiet:
+            print(text, flush=True)
 
     def _made_up_photo(self) -> pd.DataFrame:
         """A table of one photo that lacks no value. Ranked with every batch it keeps the weights what
