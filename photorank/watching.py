@@ -123,7 +123,10 @@ class Watch:
             io.write(record, lambda part: part.write_text(text, encoding="utf-8"))
         if cut := journal.repair(self._output):
             self._say(f"{self._output}: {cut} bytes of a half-written row removed", True)
+        header = io.csv_bytes(pd.DataFrame(columns=self._header))
         if not self._output.exists() or not self._output.stat().st_size:
+            journal.append(self._output, header)
+        if self._output.stat().st_size <= len(header):
             return {}
         rows = self._rows()
         stamps = zip(rows["bytes"].astype(int), rows["modified"], strict=True)
@@ -165,7 +168,7 @@ class Watch:
         if known.keys() & arrived.keys():  # changed since they were scored: in the place they had
             self._replace(rows)
         else:
-            journal.append(self._output, io.csv_bytes(rows, header=not known))
+            journal.append(self._output, io.csv_bytes(rows, header=False))
         known |= arrived
         failed = rows["error"].notna()
         self.failed += int(failed.sum())
@@ -180,19 +183,17 @@ class Watch:
         measured = pipeline.extract(paths, self._features, **self._settings)
         measured["file"] = pd.Series(list(arrived), dtype=object)
         measured["bytes"] = [size for size, _ in arrived.values()]
-        records = [*self._anchor.to_dict("records"), *measured.to_dict("records")]
-        together = io.frame(records, list(measured))
+        together = io.frame(_records(self._anchor, measured), list(measured))
         together.attrs = measured.attrs
-        ranked = pipeline.rank(together, **self._settings).set_index("file", drop=False)
-        rows = ranked.loc[list(arrived)].assign(modified=[when for _, when in arrived.values()])
-        return rows.reindex(columns=self._header).reset_index(drop=True)
+        ranked = pipeline.rank(together, **self._settings).to_dict("records")
+        rows = {row["file"]: row for row in ranked}
+        in_order = [rows[file] | {"modified": when} for file, (_, when) in arrived.items()]
+        return io.frame(in_order, self._header)
 
     def _replace(self, rows: pd.DataFrame) -> None:
         """Write the table anew, all or nothing, with `rows` in the place of those of their files."""
-        both = pd.concat([self._rows().astype(object), rows.astype(object)])
-        kept = both.drop_duplicates("file", keep="last").set_index("file", drop=False)
-        in_order = kept.loc[both["file"].drop_duplicates()]
-        io.write_table(in_order, self._output)
+        by_file = {row["file"]: row for row in _records(self._rows(), rows)}
+        io.write_table(io.frame(list(by_file.values()), self._header), self._output)
 
     def _windows(self, rows: int) -> int:
         """How many full windows so many rows hold; without a reference the first window is that."""
@@ -235,6 +236,11 @@ class Watch:
         counts = ("found", "ranked", "failed", "seconds", "notes")
         record = {k: v for k, v in ranked.attrs["photorank"].items() if k not in counts}
         return dict(json.loads(json.dumps(record | {"watch": True}, default=str)))
+
+
+def _records(*tables: pd.DataFrame) -> list[dict[Any, Any]]:
+    """The rows of several tables, one after the other; pd.concat would guess types anew."""
+    return [row for table in tables for row in table.to_dict("records")]
 
 
 def _scale_of(reference: pd.DataFrame, normalization: str) -> Scale:
