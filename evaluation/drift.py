@@ -70,13 +70,13 @@ def drift(
     for row, p_holm in zip(rows, _holm([row["p"] for row in rows]), strict=True):
         row |= {"p_holm": p_holm, "verdict": _verdict(row["psi"], p_holm, alpha, least_psi)}
     counts = {w: {"photos": len(t), "failed": int(_failed(t).sum())} for w, t in tables.items()}
-    good = [max(1, c["photos"] - c["failed"]) for c in counts.values()]
+    n, m = (max(1, c["photos"] - c["failed"]) for c in counts.values())
     return {
         "drifted": any(row["verdict"] == "drifted" for row in rows),
         "alpha": alpha,
         "least_psi": least_psi,
         **counts,
-        "least_ks": _least_ks(*good, alpha / len(rows)),
+        "least_ks": _least_ks(n, m, alpha / len(rows)),
         "columns": sorted(rows, key=_by_movement),
     }
 
@@ -149,11 +149,14 @@ def psi(reference: np.ndarray, current: np.ndarray) -> tuple[float, int]:
     return float(np.sum((c - r) * np.log(c / r))), counts.shape[1]
 
 
+_Line = tuple[str, str, str, str, str, str, str]
+
+
 def as_text(found: Mapping[str, Any]) -> str:
     """The result of `drift`: a line per column, what moved, and how to read it."""
     old, new = (_counts(found[which]) for which in ("reference", "current"))
     verdict = "DRIFTED" if found["drifted"] else "stable"
-    rows = [("column", "PSI", "KS", "p", "reference", "current", "")]
+    rows: list[_Line] = [("column", "PSI", "KS", "p", "reference", "current", "")]
     rows += [_line(row) for row in found["columns"]]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
@@ -240,13 +243,14 @@ def _counts(side: Mapping[str, int]) -> str:
     return f"{side['photos']:,} photo{'s' * (side['photos'] != 1)}{failed}"
 
 
-def _line(row: Mapping[str, Any]) -> tuple[str, ...]:
+def _line(row: Mapping[str, Any]) -> _Line:
     if row["psi"] is None:
         return (row["column"], "", "", "", *_sizes(row), row["verdict"])
     share = row["reference"]["share"] and row["current"]["share"]
-    sides = [_side(row[which], share) for which in ("reference", "current")]
+    sides = (_side(row["reference"], share), _side(row["current"], share))
     p = row["p_holm"]
-    figures = (f"{row['psi']:.3f}", f"{row['ks']:.3f}", f"{p:.4f}" if p >= 1e-4 else "<.0001")
+    p_text = f"{p:.4f}" if p >= 1e-4 else "<.0001"
+    figures = (f"{row['psi']:.3f}", f"{row['ks']:.3f}", p_text)
     return (row["column"], *figures, *sides, _said(row, share))
 
 

@@ -86,7 +86,7 @@ class Watch:
         self._anchor = self._made_up_photo()
         start = pipeline.rank(self._anchor, **self._settings)
         self._settings["scale"] = Scale(**start.attrs["photorank"]["scale"])
-        self._header = [n for n in start if n not in ("rank", "error")] + ["modified", "error"]
+        self._header = [str(n) for n in start if n not in ("rank", "error")] + ["modified", "error"]
         self._record = self._record_of(start)
         if self._reference is not None:
             drifting.comparable(self._reference, start)
@@ -95,7 +95,8 @@ class Watch:
         """Look, score what has not changed since the last look, wait; `once`: only until that is done."""
         with journal.only_writer(self._output):
             known = self._resume()
-            self._compare(max(0, self._windows(len(known)) - 1), self._windows(len(known)))
+            full = self._windows(len(known))
+            self._compare(max(0, full - 1), full, draw=False)  # how it stands
             before: dict[str, Stamp] = {}
             while True:
                 now = {f: s for f, s in self._look().items() if known.get(f) != s}
@@ -183,7 +184,7 @@ class Watch:
         measured = pipeline.extract(paths, self._features, **self._settings)
         measured["file"] = pd.Series(list(arrived), dtype=object)
         measured["bytes"] = [size for size, _ in arrived.values()]
-        together = io.frame(_records(self._anchor, measured), list(measured))
+        together = io.frame(_records(self._anchor, measured), [*map(str, measured)])
         together.attrs = measured.attrs
         ranked = pipeline.rank(together, **self._settings).to_dict("records")
         rows = {row["file"]: row for row in ranked}
@@ -199,7 +200,7 @@ class Watch:
         """How many full windows so many rows hold; without a reference the first window is that."""
         return rows // self._window - (self._reference is None and rows >= self._window)
 
-    def _compare(self, done: int, now: int) -> None:
+    def _compare(self, done: int, now: int, draw: bool = True) -> None:
         """Compare the windows from number `done` to before `now` with the reference, and say it."""
         if done >= now:
             return
@@ -213,7 +214,8 @@ class Watch:
             self.drifted = found["drifted"]
             text = as_text(found) if self.drifted else "stable"
             self._say(f"photos {start + 1:,} to {start + self._window:,}: {text}", self.drifted)
-        for path in drifting.write(reference, window, found, self._output.stem):
+        pictures = drifting.write(reference, window, found, self._output.stem) if draw else []
+        for path in pictures:
             self._say(f"look at {path}", self.drifted)
 
     def _say(self, text: str, even_if_quiet: bool = False) -> None:
@@ -238,9 +240,9 @@ class Watch:
         return dict(json.loads(json.dumps(record | {"watch": True}, default=str)))
 
 
-def _records(*tables: pd.DataFrame) -> list[dict[Any, Any]]:
+def _records(*tables: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of several tables, one after the other; pd.concat would guess types anew."""
-    return [row for table in tables for row in table.to_dict("records")]
+    return [dict(row) for table in tables for row in table.to_dict("records")]  # type: ignore[arg-type]
 
 
 def _scale_of(reference: pd.DataFrame, normalization: str) -> Scale:
