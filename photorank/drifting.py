@@ -52,7 +52,7 @@ def drift(
     if scene:
         old, new = _one_of_each(old, scene, "reference"), _one_of_each(new, scene, "current")
         notes.append(f"one photo of each {scene} counts")
-    declared = {c["name"]: c for c in columns_of(new)}
+    declared = {c["name"]: c for c in columns_of(new)} | {"final_score": {"better": "higher"}}
     found = compare_columns(old, new, names, alpha, least_psi)
     for row in found["columns"]:
         about = declared.get(row["column"], {})
