@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from . import drifting, pipeline, tables
-from .config.config import Settings
+from .config.config import DEFAULT_SCALE, Settings
 from .evaluation.drift import as_text
 from .features.base import declare
 from .features.extract import FACTS
@@ -56,7 +56,8 @@ def check(
     elif not settings.scale:
         raise ValueError(
             "watch needs a scale, or a photo's score would depend on the photos beside it: give "
-            "--scale FILE (photorank rank DIR --save_scale FILE makes one) or --reference TABLE"
+            "--scale default, --scale FILE (photorank rank DIR --save_scale FILE makes one) or "
+            "--reference TABLE"
         )
     pipeline.check_settings(settings)
 
@@ -85,7 +86,8 @@ class Watch:
             self._settings["scale"] = _scale_of(self._reference, settings.normalization)
         self._anchor = self._made_up_photo()
         start = pipeline.rank(self._anchor, **self._settings)
-        self._settings["scale"] = Scale(**start.attrs["photorank"]["scale"])
+        if settings.scale != DEFAULT_SCALE:  # a file may change while this runs
+            self._settings["scale"] = Scale(**start.attrs["photorank"]["scale"])
         self._header = [str(n) for n in start if n not in ("rank", "error")] + ["modified", "error"]
         self._record = self._record_of(start)
         if self._reference is not None:

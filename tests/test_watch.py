@@ -232,6 +232,14 @@ def test_a_reference_gives_the_scale_and_is_compared_with(drop: Path, capsys: Ca
     assert record["scale"] == pr.load("old.csv").attrs["photorank"]["scale"]
 
 
+def test_the_default_scale_and_its_score_from_1_to_10(drop: Path) -> None:
+    for i in range(2):
+        fill(drop, i, i + 1)
+        assert watch("--scale", "default", scale=False) == 0
+    rows = pr.load(TABLE)
+    assert rows["score_1_to_10"].to_list() == (1 + 9 * rows["final_score"]).round(1).to_list()
+
+
 def test_quiet_says_nothing_of_what_is_well(drop: Path, capsys: Capture) -> None:
     fill(drop, 0, 2)
     assert watch("--quiet") == 0
