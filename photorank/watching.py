@@ -188,8 +188,8 @@ class Watch:
         measured["bytes"] = [size for size, _ in arrived.values()]
         together = io.frame(_records(self._anchor, measured), [*map(str, measured)])
         together.attrs = measured.attrs
-        ranked = pipeline.rank(together, **self._settings).to_dict("records")
-        rows = {row["file"]: row for row in ranked}
+        ranked = pipeline.rank(together, **self._settings)
+        rows = {row["file"]: row for row in _records(ranked)}
         in_order = [rows[file] | {"modified": when} for file, (_, when) in arrived.items()]
         return io.frame(in_order, self._header)
 
