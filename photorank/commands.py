@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import logging
 import os
 import warnings
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from . import (
+    calibrating,
     copying,
     drifting,
     evaluating,
@@ -22,15 +25,18 @@ from . import (
     pipeline,
     sources,
     tables,
+    tagging,
     tuning,
     watching,
 )
 from .config.config import Settings
 from .evaluation import agreement, proxy_metrics
 from .evaluation import drift as drift_figures
+from .ranking.profiles import Profile
 from .summary import print_summary
 from .training.demo import make_demo_photos
 from .tuned import check_output
+from .utils import io
 from .utils.find import real
 from .utils.logging import set_up_logging
 
@@ -78,6 +84,71 @@ def rank(
         _draw_and_print(str(output))
     _copy(table, copy_top, to, link, keepers_only, dry_run)
     return SOME_FAILED if settings.strict and record["failed"] else DONE
+
+
+def tag(
+    input: str | None = None, config: str | None = None, output_dir: str = "", **flags: Any
+) -> int:
+    """Tag, save, draw and summarise."""
+    if input is None:
+        input = _taken_for_a_feature(flags)
+    settings = Settings.load(flags, config)
+    _log_at_level(settings)
+    is_table = tables.is_table(input)
+    name = real(input).stem if is_table else real(input).name
+    folder = Path(output_dir or Path("output", "tags", name or "root")).expanduser()
+    profile = Profile.load(settings.profile)
+    tagging.check_places(folder)
+    if not is_table:
+        sources.check(input, settings)
+        models.fetch_models(settings)
+    table = tables.load(input) if is_table else pipeline.rank(input, **vars(settings))
+    tagged, found = tagging.with_tags(tagging.marked(table) if is_table else table, profile)
+    written = tagging.save(tagged, found, folder)
+    if not settings.quiet:
+        print(tagging.as_text(tagged, found))
+        for path in written:
+            print(f"wrote {path}")
+    failed = len(tagged) - len(tables.measured_rows(tagged))
+    return SOME_FAILED if settings.strict and failed else DONE
+
+
+def calibrate(
+    table: str | None,
+    labels: str | None,
+    precision: float | None,
+    recall: float | None,
+    suggest: int | None,
+    tags: Sequence[str],
+    sensitivity: bool,
+    profile: str,
+    output: str | None,
+) -> int:
+    """Fit thresholds to labels, or choose what to label, or try the tags on degraded copies."""
+    if not (labels or suggest is not None or sensitivity):
+        raise ValueError("nothing to do: give --labels FILE, --suggest N or --sensitivity")
+    path = Path(table or _newest_table())
+    measured = tables.load(path)
+    if sensitivity:
+        print(calibrating.sensitivity(measured, profile).to_string(float_format="{:.2f}".format))
+    if suggest is not None:
+        target = calibrating.check_new(output or _free("to_label", ".csv"))
+        chosen = calibrating.suggest(measured, suggest, profile, tags)
+        io.write_table(chosen, target)
+        print(f"wrote {target}: fill in 1 or 0 for {len(chosen)} photos, then --labels {target}")
+    elif labels:
+        target = calibrating.check_new(output or _free("tags", ".toml"))
+        found = calibrating.calibrate(measured, labels, profile, precision, recall)
+        print(found.report())
+        print(f"wrote {found.save(target)}; use it: photorank tag DIR --profile {target}")
+        print(f"look at {found.plot(Path('results', f'{target.stem}_detection.png'))}")
+    return DONE
+
+
+def _free(stem: str, suffix: str) -> Path:
+    """The first of stem-1, stem-2, ... that is not there yet."""
+    names = (Path(f"{stem}-{number}{suffix}") for number in itertools.count(1))
+    return next(name for name in names if not name.exists())
 
 
 def _taken_for_a_feature(flags: dict[str, Any]) -> str:

@@ -14,7 +14,10 @@ from typing import Any, Literal
 import pandas as pd
 
 TABLE_SUFFIXES = (".csv", ".json", ".parquet")
-_TEXT = ("file", "path", "phash", "taken_at", "camera", "missing", "error")
+_TEXT = (
+    *("file", "path", "phash", "content_hash", "taken_at", "camera", "missing", "error"),
+    *("quality_class", "tags", "tag_reasons", "suggestions"),
+)
 
 
 def write(path: str | os.PathLike[str], fill: Callable[[Path], Any]) -> None:
