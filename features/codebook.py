@@ -73,10 +73,10 @@ def occurrences(found: np.ndarray, codes: np.ndarray, offsets: np.ndarray) -> np
     responses = found @ codes - offsets
     strongest, weakest = responses.max((0, 1)), responses.min((0, 1))
     activity = np.abs(responses, out=responses)
-    activity -= activity.mean(2, keepdims=True)
+    rows, columns, count = activity.shape
+    activity -= (activity @ np.full(count, 1 / count, np.float32))[..., None]
     np.maximum(activity, 0, out=activity)
-    rows, columns = activity.shape[:2]
     middle = activity[rows // 4 : rows - rows // 4, columns // 4 : columns - columns // 4]
-    regions = (activity, middle, activity[: (rows + 1) // 2])
-    means = [np.sqrt(region.mean((0, 1))) for region in regions]
-    return np.concatenate([strongest, -weakest, *means])
+    by_row = activity.mean(1)
+    means = (by_row.mean(0), middle.mean((0, 1)), by_row[: (rows + 1) // 2].mean(0))
+    return np.concatenate([strongest, -weakest, *np.sqrt(means)])

@@ -58,7 +58,8 @@ def _shares_beyond(darkest: np.ndarray, brightest: np.ndarray) -> np.ndarray:
     """Shares of white, nearly white, somewhere blown, black and nearly black pixels."""
     white, nearly_white = darkest >= 250, darkest >= 235
     blown, black, nearly_black = brightest >= 254, brightest <= 8, brightest <= 25
-    return np.array([m.mean() for m in (white, nearly_white, blown, black, nearly_black)])
+    found = (white, nearly_white, blown, black, nearly_black)
+    return np.array([np.count_nonzero(mask) / mask.size for mask in found])
 
 
 def _levels(plane: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import threading
 from collections.abc import Callable
@@ -20,6 +21,7 @@ YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4
 SCORE_THRESHOLD = 0.8
 LONGEST_SIDE = 640
 YUNET_NARROWEST = 64  # on 32 pixels and fewer the network returns what lay in memory (OpenCV 4.14)
+_SIZES = 4  # upright and lying photos of one camera, each also halved; some 15 MB each
 HAAR_CASCADE = "haarcascade_frontalface_alt2.xml"
 HAAR_SCALE_FACTOR = 1.1
 HAAR_NEIGHBOURS = 8
@@ -67,10 +69,10 @@ def yunet(path: Path) -> Feature:
         Research 20, 2023, doi:10.1007/s11633-023-1423-y
     """
 
-    def load() -> Any:
+    def load(size: tuple[int, int]) -> Any:
         import cv2
 
-        return cv2.FaceDetectorYN.create(str(path), "", (1, 1), score_threshold=SCORE_THRESHOLD)
+        return cv2.FaceDetectorYN.create(str(path), "", size, score_threshold=SCORE_THRESHOLD)
 
     detector = _one_per_thread(load)
 
@@ -78,9 +80,7 @@ def yunet(path: Path) -> Feature:
         height, width = (max(side, YUNET_NARROWEST) for side in rgb.shape[:2])
         bgr = np.zeros((height, width, 3), np.uint8)
         bgr[: rgb.shape[0], : rgb.shape[1]] = rgb[..., ::-1]
-        found = detector()
-        found.setInputSize((width, height))
-        _, faces = found.detect(bgr)
+        _, faces = detector((width, height)).detect(bgr)
         return np.empty((0, 4)) if faces is None else faces[:, :4]
 
     def measure(rgb: np.ndarray) -> tuple[float, int, float]:
@@ -90,7 +90,7 @@ def yunet(path: Path) -> Feature:
         return face_values(faces, rgb.shape[:2])
 
     settings = ("detector=yunet", f"sha256={YUNET_SHA256}", f"score_threshold={SCORE_THRESHOLD}")
-    return Feature("faces", "1", _COLUMNS, measure, size=LONGEST_SIDE, settings=settings)
+    return Feature("faces", "2", _COLUMNS, measure, size=LONGEST_SIDE, settings=settings)
 
 
 def haar() -> Feature:
@@ -123,7 +123,7 @@ def haar() -> Feature:
 
     numbers = (HAAR_SCALE_FACTOR, HAAR_NEIGHBOURS, HAAR_SMALLEST)
     settings = (f"detector={HAAR_CASCADE.removesuffix('.xml')}", *numbers)
-    return Feature("faces", "1", _COLUMNS, measure, "luma", LONGEST_SIDE, settings=settings)
+    return Feature("faces", "2", _COLUMNS, measure, "luma", LONGEST_SIDE, settings=settings)
 
 
 def find_yunet(download: bool = False) -> Path:
@@ -169,14 +169,18 @@ def _halved(rgb: np.ndarray) -> np.ndarray:
     return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
 
 
-def _one_per_thread(load: Callable[[], Any]) -> Callable[[], Any]:
-    """OpenCV's detectors keep state while they run, so that two threads may not share one."""
+def _one_per_thread(load: Callable[..., Any]) -> Callable[..., Any]:
+    """OpenCV's detectors keep state while they run, so that two threads may not share one.
+
+    YuNet would lay out its network anew for each change of size, which takes a third of its time:
+    one is kept for each of the last few sizes.
+    """
     local = threading.local()
 
-    def get() -> Any:
+    def get(*size: Any) -> Any:
         if not hasattr(local, "detector"):
-            local.detector = load()
-        return local.detector
+            local.detector = functools.lru_cache(maxsize=_SIZES)(load)
+        return local.detector(*size)
 
     return get
 

@@ -10,30 +10,32 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
+import cv2
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
+from . import jpeg
 from .base import CANONICAL_SIDE, View
 from .pixels import STRIP_PIXELS, on_white, reduce, srgb
 from .pixels import PhotoError as PhotoError
+from .resample import lanczos
 
 MAX_PIXELS = 300_000_000
 """A photo with more pixels than this by its header is refused before it is decoded."""
 MAX_DECODED_BYTES = 1_000_000_000
 """A photo that needs more memory than this is refused before it is decoded."""
 
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
+_UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    2: lambda stored: cv2.flip(stored, 1),
+    3: lambda stored: cv2.rotate(stored, cv2.ROTATE_180),
+    4: lambda stored: cv2.flip(stored, 0),
+    5: cv2.transpose,
+    6: lambda stored: cv2.rotate(stored, cv2.ROTATE_90_CLOCKWISE),
+    7: lambda stored: cv2.flip(cv2.transpose(stored), -1),
+    8: lambda stored: cv2.rotate(stored, cv2.ROTATE_90_COUNTERCLOCKWISE),
 }
-_JPEG = ("JPEG", "MPO")
 _DECODER_BYTES = {"JPEG2000": 17, "WEBP": 14, "AVIF": 8, "TIFF": 6}
 """What these decoders take per pixel at their peak, measured with Pillow 12; the others take 4."""
 _header_lock = threading.Lock()
@@ -90,27 +92,32 @@ class Photo:
             _check_file(path)
             with _open_header(path) as image:
                 size = image.size
-                if image.format in _JPEG:
-                    _check_padding(path)
+                if image.format in jpeg.FORMATS:
+                    jpeg.check_padding(path)
                 factor, decoded_bytes = _prepare(image)
                 with admit(decoded_bytes):
-                    return cls._decode(image, factor, size)
+                    decoded = jpeg.decode(image) if factor == 1 else None
+                    return cls._finish(image, decoded, factor, size)
         except PhotoError:
             raise
         except Exception as error:  # decoders raise nearly anything on damaged input
             raise PhotoError(_reason(error)) from error
 
     @classmethod
-    def _decode(cls, image: Image.Image, factor: int, size: tuple[int, int]) -> Photo:
-        image.load()  # before anything else asks for EXIF, which would swallow a decoder's error
+    def _finish(
+        cls, image: Image.Image, decoded: np.ndarray | None, factor: int, size: tuple[int, int]
+    ) -> Photo:
+        """The photo of an opened `image`, whose pixels may have been decoded already."""
+        if decoded is None:
+            image.load()  # before anything else asks for EXIF, which would swallow a decoder's error
         exif = _exif(image)
         orientation = exif.get(ExifTags.Base.Orientation)
-        picture = srgb(on_white(reduce(image, factor)), image.info.get("icc_profile"))
+        picture = _canonical(image, decoded, factor)
         if orientation in _UPRIGHT:
-            picture = picture.transpose(_UPRIGHT[orientation])
+            picture = _UPRIGHT[orientation](picture)
         if orientation in (5, 6, 7, 8):
             size = size[::-1]
-        return cls(np.asarray(picture), size, _taken_at(exif), _camera(exif))
+        return cls(picture, size, _taken_at(exif), _camera(exif))
 
     @classmethod
     def from_image(cls, image: Image.Image | np.ndarray) -> Photo:
@@ -130,7 +137,7 @@ class Photo:
         if not isinstance(image, Image.Image):
             raise PhotoError(f"a picture is a PIL image or an array, got {type(image).__name__}")
         try:
-            return cls._decode(image, reduction(max(image.size)), image.size)
+            return cls._finish(image, None, reduction(max(image.size)), image.size)
         except PhotoError:
             raise
         except Exception as error:  # as above: Pillow reads a file that it opened only now
@@ -147,16 +154,25 @@ class Photo:
         """
         key = (kind, size)
         if key not in self._views:
-            self._views[key] = _frozen(np.asarray(self._render(kind, size)))
+            self._views[key] = _frozen(self._render(kind, size))
         return self._views[key]
 
-    def _render(self, kind: View, size: int | None) -> Image.Image:
-        whole = Image.fromarray(self.view("rgb" if size is None else kind))
-        if size is None:
-            return whole.convert("L")
-        scale = size / max(whole.size)
-        width, height = (max(1, round(side * scale)) for side in whole.size)
-        return whole.resize((width, height), Image.Resampling.LANCZOS)
+    def _render(self, kind: View, size: int | None) -> np.ndarray:
+        if kind == "luma":
+            return cv2.cvtColor(self.view("rgb", size), cv2.COLOR_RGB2GRAY)
+        whole = self.view()
+        height, width = whole.shape[:2]
+        scale = cast(int, size) / max(height, width)
+        shape = (max(1, round(width * scale)), max(1, round(height * scale)))
+        return whole if shape == (width, height) else lanczos(whole, shape)
+
+
+def _canonical(image: Image.Image, decoded: np.ndarray | None, factor: int) -> np.ndarray:
+    """The pixels as stored, but in sRGB, on white and reduced by `factor`."""
+    icc = image.info.get("icc_profile")
+    if decoded is None:
+        return np.asarray(srgb(on_white(reduce(image, factor)), icc))
+    return np.asarray(srgb(Image.fromarray(decoded), icc)) if icc else decoded
 
 
 def reduction(longest_side: int) -> int:
@@ -182,7 +198,7 @@ def _register_heif() -> None:
         pi_heif.register_heif_opener()
 
 
-def _open_header(path: str | os.PathLike[str]) -> Image.Image:
+def _open_header(path: str | os.PathLike[str]) -> ImageFile.ImageFile:
     """Pillow's lazily opened image, without Pillow's own pixel limit: `_prepare` checks ours.
 
     That limit is one number for the whole process, so it is put back before another thread looks.
@@ -204,18 +220,6 @@ def _check_file(path: str | os.PathLike[str]) -> None:
         raise PhotoError("empty: the file has 0 bytes")
 
 
-def _check_padding(path: str | os.PathLike[str]) -> None:
-    """A copy that broke off is often filled up with zeros; JPEG decoders turn those into grey."""
-    with open(path, "rb") as file:
-        file.seek(-min(64, os.fstat(file.fileno()).st_size), os.SEEK_END)
-        if file.read().strip(b"\0"):
-            return
-        file.seek(0)
-        data = file.read().rstrip(b"\0")
-    if data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):  # the last scan has no end marker
-        raise PhotoError("truncated: its last part is filled with zeros")
-
-
 def _prepare(image: Image.Image) -> tuple[int, int]:
     """Let a JPEG decoder reduce by itself, refuse what is too large, all by the header.
 
@@ -227,7 +231,7 @@ def _prepare(image: Image.Image) -> tuple[int, int]:
     if width * height > MAX_PIXELS:
         raise PhotoError(f"too large: {megapixels} by its header, the limit is 300 MP")
     factor = reduction(max(width, height))
-    if image.format in _JPEG:
+    if image.format in jpeg.FORMATS:
         image.draft(None, (max(1, width // factor), max(1, height // factor)))
     to_go = factor // round(max(width, height) / max(image.size))
     pixels = image.width * image.height

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 from .base import Column, Feature
+from .resample import lanczos
 
 
 def perceptual_hash(luma: np.ndarray) -> str:
@@ -32,7 +33,7 @@ def perceptual_hash(luma: np.ndarray) -> str:
     """
     import imagehash
 
-    return str(imagehash.phash(Image.fromarray(luma)))
+    return str(imagehash.phash(Image.fromarray(lanczos(luma, (32, 32)))))
 
 
-PHASH = Feature("phash", "1", (Column("phash", "neither"),), perceptual_hash, view="luma")
+PHASH = Feature("phash", "2", (Column("phash", "neither"),), perceptual_hash, view="luma")

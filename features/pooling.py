@@ -37,9 +37,17 @@ def half(plane: np.ndarray) -> np.ndarray:
 def histogram(plane: np.ndarray, low: float, high: float, bins: int) -> np.ndarray:
     """Shares of pixels in equal bins; what lies outside counts in the outermost ones."""
     if plane.dtype != np.uint8:
-        plane = np.clip(plane, low, high - (high - low) * 1e-6)
+        plane, low, high = _numbered(plane, low, high, bins), 0, bins
     counts = cv2.calcHist([plane], [0], None, [bins], [low, high]).ravel().astype(np.float64)
     return counts / counts.sum()
+
+
+def _numbered(plane: np.ndarray, low: float, high: float, bins: int) -> np.ndarray:
+    """The bin of each value, as uint8: OpenCV counts bytes five times as fast as floats."""
+    scale = bins / (high - low)
+    inside = np.clip(plane, low, high - (high - low) * 1e-6)
+    # rounds to the nearest, hence - .5; the rest is for values that lie on a border: up, as always
+    return cv2.convertScaleAbs(inside, alpha=scale, beta=-low * scale - 0.5 + 2e-7 * bins)
 
 
 def quantiles(plane: np.ndarray, low: float, high: float, shares: tuple[float, ...]) -> np.ndarray:
@@ -50,12 +58,13 @@ def quantiles(plane: np.ndarray, low: float, high: float, shares: tuple[float, .
 
 def moments(plane: np.ndarray) -> np.ndarray:
     """Mean, standard deviation, skewness and kurtosis; a flat plane has 0 for the last two."""
-    mean, deviation = float(plane.mean()), float(plane.std())
+    mean, deviation = (value.item() for value in cv2.meanStdDev(plane))
     if deviation < 1e-3:
         return np.array([mean, deviation, 0, 0])
-    z = (plane - mean) / deviation
+    z = (plane - np.float32(mean)) / np.float32(deviation)
     squared = z * z
-    return np.array([mean, deviation, (squared * z).mean(), (squared * squared).mean()])
+    skewness, kurtosis = np.vdot(squared, z) / z.size, np.vdot(squared, squared) / z.size
+    return np.array([mean, deviation, skewness, kurtosis])
 
 
 def entropy(shares: np.ndarray) -> float:

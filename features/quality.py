@@ -70,7 +70,8 @@ def coordinates(model: Model, descriptions: np.ndarray) -> np.ndarray:
 def similarities(model: Model, points: np.ndarray) -> np.ndarray:
     """1 / (1 + squared distance) of every point to every landmark: (n, m)."""
     landmarks = model["landmarks"]
-    squares = (points**2).sum(1)[:, None] + (landmarks**2).sum(1) - 2 * points @ landmarks.T
+    lengths = np.einsum("md,md->m", landmarks, landmarks)
+    squares = (points**2).sum(1)[:, None] + lengths - 2 * points @ landmarks.T
     return 1 / (1 + np.maximum(squares, 0))
 
 
@@ -110,4 +111,4 @@ def _unpacked(array: np.ndarray) -> np.ndarray:
     return array.astype(np.float32) if array.dtype == np.float16 else array
 
 
-QUALITY = Feature("quality", "1", (Column("quality", range=(0, 1)),), quality, size=512)
+QUALITY = Feature("quality", "2", (Column("quality", range=(0, 1)),), quality, size=512)

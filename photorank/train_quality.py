@@ -35,7 +35,10 @@ PATCHES_PER_PHOTO = 20
 COPIES = 2  # of each photo
 LEVELS = (2, 2, 3, 4, 5)  # the mildest that must count is drawn twice as often: it is the hardest
 KIND_SHARES = np.array([1 + kind.endswith("exposure") for kind in KINDS])  # the hardest kinds
-LARGER = "saved larger"
+LARGER, CLEANED, CLEAN_JPEG = "saved larger", "cleaned", "jpeg of cleaned"
+CLEANING_SHIFTS = ((0, 0), (4, 4), (2, 6), (6, 2), (1, 3), (3, 1), (5, 7), (7, 5))  # rows, columns
+CLEANING_QUALITY = 60  # JPEG's
+CLEAN_JPEG_LEVELS = (2, 2, 3, 4)
 SIDES = (1000, 1400, 1930, 2600, 3900)  # pixels: decoding reduces them by 1, 1, 2, 2 and 4
 GOOD = 0.7  # mos, about the median: from here on a brightened copy is a worse one
 USE = Apparatus(quality.normal_scores, quality.coordinates, quality.similarities)
@@ -73,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name, (descriptions, ratings) in checks.items():
         figures[name] = _agreement(quality.predict(model, descriptions), ratings)
     laws = lowered(held_out, made_worse, data[2] >= GOOD)
-    same = kept(held_out, made_worse)
+    same = kept(held_out, made_worse, LARGER)
     _write(given.out, model, card(figures, laws, same, settings, len(photos), given.folds))
 
 
@@ -107,7 +110,11 @@ def _plan(photos: int, seed: int) -> list[tuple[int, str, int]]:
         kinds = rng.choice(KINDS, COPIES, replace=False, p=KIND_SHARES / KIND_SHARES.sum())
         levels = rng.choice(LEVELS, COPIES)
         plan += [(photo, str(kind), int(level)) for kind, level in zip(kinds, levels, strict=True)]
-        plan += [(photo, LARGER, 0)] * (photo % 2)  # every other photo is enough
+        if photo % 2:  # every other photo is enough of each
+            plan.append((photo, LARGER, 0))
+        else:  # the photos are JPEGs: without these, one that never was gains from compression
+            level = CLEAN_JPEG_LEVELS[photo // 2 % len(CLEAN_JPEG_LEVELS)]
+            plan += [(photo, CLEANED, 0), (photo, CLEAN_JPEG, level)]
     return plan
 
 
@@ -117,7 +124,29 @@ def _view(job: Job) -> np.ndarray:
     if kind == LARGER:
         photo = _enlarged(photo, SIDES[number // 2 % len(SIDES)])
     rgb = photo.view("rgb", 512)
+    if kind in (CLEANED, CLEAN_JPEG):
+        rgb, kind = _cleaned(rgb), "jpeg_compression"
     return degrade(rgb, kind, level, number) if level else rgb
+
+
+def _cleaned(rgb: np.ndarray) -> np.ndarray:
+    """Without JPEG blocks: the mean of compressions whose blocks lie elsewhere each time.
+
+    References:
+        Nosratinia (2001), Enhancement of JPEG-compressed images by re-application of JPEG,
+        doi:10.1023/A:1008167430544
+    """
+    height, width = rgb.shape[:2]
+    total = np.zeros(rgb.shape, np.float32)
+    for down, right in CLEANING_SHIFTS:
+        shifted = cv2.copyMakeBorder(
+            rgb, 8 - down, 8 + down, 8 - right, 8 + right, cv2.BORDER_REFLECT_101
+        )
+        options = [cv2.IMWRITE_JPEG_QUALITY, CLEANING_QUALITY]
+        encoded = cv2.imencode(".jpg", shifted[..., ::-1], options)[1]
+        decoded = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR))
+        total += decoded[8 - down :, 8 - right :, ::-1][:height, :width]
+    return np.asarray(total / len(CLEANING_SHIFTS) + 0.5).astype(np.uint8)
 
 
 def _enlarged(photo: Photo, side: int) -> Photo:

@@ -43,9 +43,9 @@ def cross_validate(
     return held_out
 
 
-def kept(held_out: HeldOut, copies: Copies) -> dict[str, float]:
-    """How far copies of level 0, the same picture saved otherwise, score from their photo."""
-    same = copies.level == 0
+def kept(held_out: HeldOut, copies: Copies, kind: str) -> dict[str, float]:
+    """How far copies of a kind of level 0, the same picture saved otherwise, score from their photo."""
+    same = copies.kind == kind
     apart = abs(held_out.copies - held_out.photos[copies.photo])[same]
     return {"n": same.sum(), "median": np.median(apart), "p95": np.quantile(apart, 0.95)}
 

@@ -49,7 +49,7 @@ class Settings:
     landmarks: tuple[int, int] = (2500, 500)
     ridge: float = 0.1
     outlier: float = 0.3
-    pair_weight: float = 0.8
+    pair_weight: float = 1.6
     same_weight: float = 2.0
     margin: float = 0.08
     seed: int = 0

@@ -1,0 +1,59 @@
+"""JPEG by libjpeg-turbo itself: the pixels that Pillow gives, in less time."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+
+import numpy as np
+from PIL import ImageFile
+
+from .pixels import PhotoError
+
+FORMATS = ("JPEG", "MPO")
+"""Pillow's names for what the JPEG decoder reads."""
+LARGEST = 32_000_000
+"""Bytes; a larger file is left to Pillow, which reads in pieces: this decoder wants it whole."""
+
+
+def check_padding(path: str | os.PathLike[str]) -> None:
+    """A copy that broke off is often filled up with zeros; JPEG decoders turn those into grey."""
+    with open(path, "rb") as file:
+        file.seek(-min(64, os.fstat(file.fileno()).st_size), os.SEEK_END)
+        if file.read().strip(b"\0"):
+            return
+        file.seek(0)
+        data = file.read().rstrip(b"\0")
+    if data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):  # the last scan has no end marker
+        raise PhotoError("truncated: its last part is filled with zeros")
+
+
+def decode(image: ImageFile.ImageFile) -> np.ndarray | None:
+    """The pixels of a JPEG that Pillow opened and did not load, at the size to which it is drafted.
+
+    Only a sound 8-bit picture in three colours is decoded here. Anything else is Pillow's to judge:
+    what this decoder so much as warns of, and where the extra `[fast]` is not installed.
+
+    Returns:
+        (h, w, 3) uint8, bit for bit what Pillow would decode; None: it is for Pillow to decode.
+    """
+    sound = image.format in FORMATS and image.mode == "RGB"
+    file = image.fp
+    if file is None or not sound or not _installed():
+        return None
+    import simplejpeg
+
+    place = file.tell()
+    file.seek(0)
+    data = file.read(LARGEST + 1)
+    file.seek(place)
+    if len(data) > LARGEST:
+        return None
+    try:
+        return simplejpeg.decode_jpeg(data, min_width=image.width, min_height=image.height)
+    except ValueError:
+        return None
+
+
+def _installed() -> bool:
+    return importlib.util.find_spec("simplejpeg") is not None
