@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from .base import Column, Feature
+from .pooling import magnitude
 
 # Chosen on BIQ2021 photos and degraded copies of them (docs/tags.md), never on the labels of MMP-2k.
 _KERNEL = (7, 7)
@@ -174,7 +175,7 @@ def _edge_widths(luma: np.ndarray) -> tuple[float, float]:
 
 def _magnitude(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The length of the gradient in levels per pixel; its parts are in eighths of that."""
-    return cv2.magnitude(x.astype(np.float32), y.astype(np.float32)) / np.float32(8)
+    return magnitude(x.astype(np.float32), y.astype(np.float32)) / np.float32(8)
 
 
 def _edges(strength: np.ndarray, least: float) -> np.ndarray:
