@@ -276,9 +276,8 @@ def test_one_photo_saved_at_many_sizes_keeps_its_score(big_photos: list[Image.Im
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if not kind.endswith("exposure")])
+@pytest.mark.parametrize("kind", KINDS)
 def test_degraded_copies_score_lower(kind: str, shared_data: Path) -> None:
-    """Over- and underexposure do not reach .95 yet: the model card has their figures."""
     labels = pd.read_csv(shared_data / "mmp2k" / "labels.csv").query("mos >= 65").head(5)
     falls = []
     for number, file in enumerate(labels.file):
