@@ -1,6 +1,5 @@
 """Make the demo photos: python scripts/make_demo_photos.py [FOLDER, default output/demo_photos]."""
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -9,9 +8,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from photorank.training.demo import make_demo_photos
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Make the demo photos.")
-    parser.add_argument("folder", nargs="?", default="output/demo_photos", metavar="FOLDER")
-    folder = parser.parse_args().folder
+    folder = sys.argv[1] if len(sys.argv) > 1 else "output/demo_photos"
+    if folder.startswith("-"):
+        sys.exit(__doc__)
     try:
         photos = make_demo_photos(folder)
     except (ImportError, OSError) as error:
