@@ -6,6 +6,7 @@ set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/scripts/setup_env.sh"
 setup_env test,fast,heif,parquet
 cd -- "$root"
+export OPENBLAS_NUM_THREADS=1 # as extract does it: the products of one photo are small
 
 stage=$(mktemp -d)
 trap 'rm -rf -- "$stage"' EXIT

@@ -28,7 +28,7 @@ def growth(bench: Bench, plot: Path) -> dict[str, Any]:
     memory = {n: bench.run("technical", photos=str(many(few, n)))["peak_mb"] for n in counts}
     hashes = [n for n in HASHES if not bench.limit or n <= 50 * bench.limit]
     group = {n: bench.run("group", count=n)["seconds"] for n in hashes}
-    ranked = {n: bench.run("rank_table", count=n)["seconds"] for n in ROWS}
+    ranked = {n: bench.seconds("rank_table", count=n) for n in ROWS}
     figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
     _curve(axes[0], group, "hashes", "s to group")
     _curve(axes[1], ranked, "photos in a table", "s to rank")
@@ -44,7 +44,7 @@ def megapixels(bench: Bench, plot: Path) -> dict[str, Any]:
         folder = bench.photos(max(8, round(240 / size)), size)
         count = sum(1 for _ in folder.glob("*.jpg"))
         for name, rate in rates.items():
-            rate[size] = count / bench.run(name, photos=str(folder))["seconds"]
+            rate[size] = count / bench.seconds(name, photos=str(folder))
     figure, axes = plt.subplots(figsize=(5, 3.6), layout="constrained")
     for name, rate in rates.items():
         axes.plot(list(rate), list(rate.values()), marker="o", label=name)

@@ -63,6 +63,11 @@ class Bench:
             raise RuntimeError(f"{contestant} failed:\n{done.stderr[-2000:]}")
         return json.loads(done.stdout.splitlines()[-1])
 
+    def seconds(self, contestant: str, **options: Any) -> float:
+        """The median of several runs."""
+        runs = (self.run(contestant, **options)["seconds"] for _ in range(self.repeats))
+        return statistics.median(runs)
+
     def checkpoint(self) -> Path:
         """ViT-B/32 with random weights: speed does not depend on what they are."""
         folder = self.work / "clip"

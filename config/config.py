@@ -93,6 +93,10 @@ class Settings:
     dedup_distance: int = _setting(
         "bits of 64 by which the hashes of near-duplicates may differ", least=0
     )
+    profile: str = _setting(
+        "the rules and thresholds of the tags: default, strict, lenient, faces, or a TOML file",
+        metavar="PROFILE",
+    )
     workers: int = _setting(
         "threads that decode and measure; 0: none besides the main one (default: one per core)",
         least=-1,

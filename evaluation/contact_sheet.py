@@ -44,7 +44,8 @@ def contact_sheet(
 
     Args:
         table: ranked photos with `final_score`; `rank`, `file`, `path`, `dup_group`, `dup_keeper`,
-            `face_present`, `error` and `<column>_contribution` are used where they are there.
+            `face_present`, `tags`, `tag_reasons`, `error` and `<column>_contribution` are used where
+            they are there.
         path: where to write. The file grows as thumbnails come: write it to a temporary place and
             rename it to have it whole or not at all.
         thumbnail: takes a photo's path, returns an upright RGB array (h, w, 3) of any size, or the
@@ -139,7 +140,7 @@ class _Sheet:
             f'<li class="photo"{data}><div class="own">{self._link(row, label)}'
             f'<div class="head"><span class="rank">{rank}</span>'
             f'<span class="score">{shown}</span></div>'
-            f'<div class="name" title="{name}">{name}</div>{self._reasons(row)}</div>'
+            f'<div class="name" title="{name}">{name}</div>{_tags(row)}{self._reasons(row)}</div>'
         )
 
     def _link(self, row: Row, label: str) -> str:
@@ -177,6 +178,17 @@ class _Sheet:
                 f'<dd class="raw">{"missing" if raw is None else f"{raw:.3g}"}</dd>'
             )
         return f'<dl class="why">{"".join(lines)}</dl>'
+
+
+def _tags(row: Row) -> str:
+    """The photo's tags in a line; pointed at, it tells the reasons."""
+    tags = row.get("tags")
+    if not isinstance(tags, str) or not tags:
+        return ""
+    reasons = row.get("tag_reasons")
+    title = _text(reasons) if isinstance(reasons, str) else ""
+    marks = "".join(f"<li>{_text(tag.replace('_', ' '))}</li>" for tag in tags.split(", "))
+    return f'<ul class="tags" title="{title}">{marks}</ul>'
 
 
 def _stacks(ranked: pd.DataFrame) -> list[tuple[int, list[int]]]:

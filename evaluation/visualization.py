@@ -115,7 +115,7 @@ def _histogram(axes: Axes, table: pd.DataFrame, column: Mapping[str, Any], colou
     heavy = bool(column.get("heavy_tailed")) and values.min() >= 0 and values.max() > 10
     if heavy:
         axes.set_xscale("symlog", linthresh=1)
-    edges = _edges(values, heavy, column.get("range"))
+    edges = bin_edges(values, heavy, column.get("range"))
     if _few_whole(values):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if len(edges) == 2:  # one bar, in the middle and narrow
@@ -144,7 +144,7 @@ def _mark_median(axes: Axes, values: np.ndarray) -> None:
     )
 
 
-def _edges(values: np.ndarray, heavy: bool, declared: Sequence[float] | None) -> np.ndarray:
+def bin_edges(values: np.ndarray, heavy: bool, declared: Sequence[float] | None) -> np.ndarray:
     """Bin edges: one bar per value for few whole numbers, else equal steps (of log1p if heavy)."""
     low, high = float(values.min()), float(values.max())
     if _few_whole(values):

@@ -1,6 +1,7 @@
 """Measure photographs: declarations, the one decode, and the features that photorank brings."""
 
 from .base import Column, Encoder, Feature, Head
+from .defects import BLOCKINESS, BLUR, CONTENT_HASH, TONES
 from .extract import extract
 from .faces import FACES
 from .phash import PHASH
@@ -23,7 +24,11 @@ BUILTIN = (
     COLOURFULNESS,
     LAPLACIAN_VARIANCE,
     FACES,
+    BLUR,
+    BLOCKINESS,
+    TONES,
     PHASH,
+    CONTENT_HASH,
 )
 """The features that run unless others are asked for."""
 

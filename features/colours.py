@@ -7,7 +7,7 @@ import math
 import cv2
 import numpy as np
 
-from .pooling import entropy, histogram, quantiles, tile_means, tile_places
+from .pooling import entropy, histogram, magnitude, quantiles, tile_means, tile_places
 
 _MOST = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 _CHROMA = (0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
@@ -73,7 +73,7 @@ def _levels(plane: np.ndarray) -> np.ndarray:
 
 
 def _chroma(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return cv2.magnitude(a.astype(np.float32) - 128, b.astype(np.float32) - 128)
+    return magnitude(a.astype(np.float32) - 128, b.astype(np.float32) - 128)
 
 
 def _hues(hue: np.ndarray, saturation: np.ndarray, value: np.ndarray) -> np.ndarray:

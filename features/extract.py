@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import PIL
 from PIL import Image
+from threadpoolctl import threadpool_limits
 
 from .base import PICTURE_VERSION, Feature, Head, declare
 from .image import MAX_DECODED_BYTES, Photo, PhotoError, photo_suffixes
@@ -63,7 +64,8 @@ def extract(
     features = resolve(features)
     declare(features)
     run = _Run(parts_of(features), cache)
-    with run.store:
+    # The products of a photo are small: BLAS on several threads takes four times as long for them.
+    with run.store, threadpool_limits(1, user_api="blas"):
         known = (run.look_up(source) for source in sources)
         with closing(in_order(run.open, known, workers, run.ahead, _is_complete)) as jobs:
             yield from run.rows(jobs)

@@ -34,6 +34,11 @@ def half(plane: np.ndarray) -> np.ndarray:
     return cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
 
 
+def magnitude(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Of vectors: not cv2.magnitude, whose last bits depend on where in memory its input lies."""
+    return np.asarray(np.sqrt(x * x + y * y))
+
+
 def histogram(plane: np.ndarray, low: float, high: float, bins: int) -> np.ndarray:
     """Shares of pixels in equal bins; what lies outside counts in the outermost ones."""
     if plane.dtype != np.uint8:
@@ -63,8 +68,9 @@ def moments(plane: np.ndarray) -> np.ndarray:
         return np.array([mean, deviation, 0, 0])
     z = (plane - np.float32(mean)) / np.float32(deviation)
     squared = z * z
-    skewness, kurtosis = np.vdot(squared, z) / z.size, np.vdot(squared, squared) / z.size
-    return np.array([mean, deviation, skewness, kurtosis])
+    # not np.vdot: several threads of BLAS add in an order that changes from run to run
+    skewness = cv2.mean(cv2.multiply(squared, z))[0]
+    return np.array([mean, deviation, skewness, cv2.norm(squared, cv2.NORM_L2SQR) / z.size])
 
 
 def entropy(shares: np.ndarray) -> float:

@@ -111,4 +111,4 @@ def _unpacked(array: np.ndarray) -> np.ndarray:
     return array.astype(np.float32) if array.dtype == np.float16 else array
 
 
-QUALITY = Feature("quality", "1", (Column("quality", range=(0, 1)),), quality, size=512)
+QUALITY = Feature("quality", "2", (Column("quality", range=(0, 1)),), quality, size=512)

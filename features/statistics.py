@@ -19,6 +19,7 @@ from .pooling import (
     asymmetric_gaussian,
     half,
     histogram,
+    magnitude,
     moments,
     quantiles,
     ranked,
@@ -100,7 +101,7 @@ def gradient_laplacian(luma: np.ndarray) -> np.ndarray:
         Xue et al. (2014), GM-LOG, doi:10.1109/TIP.2014.2355716
     """
     smooth = cv2.GaussianBlur(luma, (0, 0), 0.5)
-    gradient = cv2.magnitude(*_gradient(smooth))
+    gradient = magnitude(*_gradient(smooth))
     laplacian = np.abs(cv2.Laplacian(smooth, cv2.CV_32F, ksize=1, scale=0.25))
     around = cv2.GaussianBlur(gradient * gradient + laplacian * laplacian, (0, 0), 2.0)
     around = cv2.sqrt(around) + np.float32(0.5)
@@ -159,8 +160,8 @@ def tile_sharpness(luma: np.ndarray) -> np.ndarray:
 
 def edge_widths(luma: np.ndarray) -> np.ndarray:
     """How much the strongest edges lose when blurred once more: sharp ones lose most."""
-    gradient = cv2.magnitude(*_gradient(luma))
-    blurred = cv2.magnitude(*_gradient(cv2.GaussianBlur(luma, (0, 0), 1.5)))
+    gradient = magnitude(*_gradient(luma))
+    blurred = magnitude(*_gradient(cv2.GaussianBlur(luma, (0, 0), 1.5)))
     threshold = max(4.0, float(quantiles(gradient, 0, 64, (0.9,))[0]))
     edges = (gradient > threshold).astype(np.uint8)
     share = cv2.countNonZero(edges) / edges.size
@@ -178,7 +179,7 @@ def noise(plane: np.ndarray) -> np.ndarray:
     """
     kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32) / 6
     tiles = tile_means(np.abs(cv2.filter2D(plane, -1, kernel)), 24).ravel()
-    gradients = tile_means(cv2.magnitude(*_gradient(plane)), 24).ravel()
+    gradients = tile_means(magnitude(*_gradient(plane)), 24).ravel()
     order = np.argsort(gradients, kind="stable")
     flat, busy = order[:144], order[-144:]
     levels = [tiles[flat].mean(), tiles[busy].mean(), gradients[flat].mean()]

@@ -23,6 +23,9 @@ _PUBLIC = {
     "fit_scale": ".pipeline",
     "download": ".models",
     "evaluate": ".evaluating",
+    "drift": ".drifting",
+    "tag": ".tagging",
+    "calibrate": ".calibrating",
     "tune": ".tuning",
     "explain": ".looking",
     "montage": ".looking",
@@ -41,8 +44,10 @@ _PUBLIC = {
 __all__ = ["__version__", *_PUBLIC]
 
 if TYPE_CHECKING:  # the same names once more, for editors and type checkers
+    from .calibrating import calibrate as calibrate
     from .config.config import Settings as Settings
     from .copying import copy as copy
+    from .drifting import drift as drift
     from .evaluating import evaluate as evaluate
     from .features import BUILTIN as BUILTIN
     from .features.base import Column as Column
@@ -59,6 +64,7 @@ if TYPE_CHECKING:  # the same names once more, for editors and type checkers
     from .pipeline import rank as rank
     from .pipeline import save as save
     from .ranking.fusion import Scale as Scale
+    from .tagging import tag as tag
     from .tuning import tune as tune
 else:  # hidden from type checkers, to which it would make every misspelt name look right
 

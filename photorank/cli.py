@@ -30,7 +30,7 @@ def main(argv: Sequence[str]) -> int:
     """Run the command line `argv` and return its exit code.
 
     0: done; 1: done but some photos failed (only with --strict); 2: wrong use or nothing to rank;
-    130: interrupted.
+    3: done, and the photos have drifted (`drift` and `watch --once`); 130: interrupted.
     """
     arguments = vars(_parser().parse_args(argv))
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -58,8 +58,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"photorank {__version__}")
     commands = parser.add_subparsers(title="commands", required=True)
     _add_rank(commands)
+    _add_tag(commands)
+    _add_calibrate(commands)
     _add_evaluate(commands)
     _add_tune(commands)
+    _add_drift(commands)
+    _add_watch(commands)
     _add_show(commands)
     _add_download(commands)
     return parser
@@ -79,6 +83,51 @@ def _add_rank(commands: Any) -> None:
         "--evaluate", action="store_true", default=False, help="then do what `evaluate` does"
     )
     parser.set_defaults(command="rank")
+
+
+def _add_tag(commands: Any) -> None:
+    parser = commands.add_parser(
+        "tag",
+        help="say of each photo what is amiss with it, and what to do",
+        description="Tag the photos of a folder, or of a table of measurements: blurry, noisy, "
+        "underexposed and more, each with a score, the reason in numbers and a suggestion; write "
+        "quality_results.csv and tagged_images.json. Nothing is hidden, moved or deleted.",
+        argument_default=argparse.SUPPRESS,
+    )
+    _add_input(parser, "--input_csv")
+    parser.add_argument(
+        "--output_dir", metavar="DIR", help="where to write (default: output/tags/<folder>)"
+    )
+    elsewhere = ("output_csv", "save_scale")
+    _add_settings(parser, only=[s.name for s in fields(Settings) if s.name not in elsewhere])
+    parser.set_defaults(command="tag")
+
+
+def _add_calibrate(commands: Any) -> None:
+    parser = commands.add_parser(
+        "calibrate",
+        help="fit the thresholds of the tags to your labels, or choose photos to label",
+        description="Fit a profile's thresholds to labels, say what the tags are worth on them, and "
+        "write a new profile for --profile. With --suggest, write a table of the photos whose labels "
+        "would teach most, to fill in with 1 or 0 and give back with --labels.",
+    )
+    _add_table(parser)
+    parser.add_argument("--labels", metavar="FILE", help="a table: file, and a column for each tag")
+    wish = parser.add_mutually_exclusive_group()
+    for name in ("precision", "recall"):
+        wish.add_argument(f"--{name}", type=float, metavar="P", help=f"the {name} that is wished")
+    parser.add_argument("--suggest", type=int, metavar="N", help="choose N photos to label")
+    parser.add_argument("--tags", nargs="+", metavar="TAG", default=(), help="for --suggest: which")
+    parser.add_argument(
+        "--sensitivity", action="store_true", help="how the tags answer to blur, light and noise"
+    )
+    parser.add_argument(
+        "--profile", default="default", help="what to start from (default: default)"
+    )
+    parser.add_argument(
+        "--output", metavar="FILE", help="a new file (default: tags-1.toml, or to_label-1.csv, ...)"
+    )
+    parser.set_defaults(command="calibrate")
 
 
 def _add_evaluate(commands: Any) -> None:
@@ -139,6 +188,60 @@ def _add_tune(commands: Any) -> None:
     parser.set_defaults(command="tune")
 
 
+def _add_drift(commands: Any) -> None:
+    parser = commands.add_parser(
+        "drift",
+        help="whether photos measure otherwise than those of a reference table",
+        description="Compare two tables of measurements column by column; write figures and a plot to "
+        "results/. Exit code 0: stable, 3: drifted.",
+        argument_default=argparse.SUPPRESS,
+    )
+    for name, text in (("reference", "the table to compare with"), ("current", "the newer table")):
+        parser.add_argument(f"--{name}", required=True, metavar="FILE", help=text)
+    parser.add_argument(
+        "--columns", nargs="+", metavar="COLUMN", help="what to compare (default: all in common)"
+    )
+    parser.add_argument(
+        "--scene", metavar="COLUMN", help="count one photo of each of these, such as dup_group"
+    )
+    parser.add_argument(
+        "--alpha", type=float, metavar="P", help="false alarms that are allowed (default: 0.01)"
+    )
+    parser.add_argument(
+        "--least_psi", type=float, metavar="X", help="the least PSI that is drift (default: 0.1)"
+    )
+    parser.set_defaults(command="drift")
+
+
+def _add_watch(commands: Any) -> None:
+    parser = commands.add_parser(
+        "watch",
+        help="score the photos that arrive in a folder, and say when they drift",
+        description="Score each photo that arrives in a folder into a table, by a fixed scale, and "
+        "compare each window of them with a reference. Goes on where it left off.",
+        argument_default=argparse.SUPPRESS,
+    )
+    parser.add_argument("folder", metavar="DIR", help="the folder that photos arrive in")
+    parser.add_argument(
+        "--reference",
+        metavar="FILE",
+        help="a table to compare with, whose scale is used where --scale names none "
+        "(default: the first window)",
+    )
+    parser.add_argument(
+        "--once", action="store_true", help="score what is there and exit; 3 if it has drifted"
+    )
+    parser.add_argument(
+        "--window", type=int, metavar="N", help="photos that are compared at a time (default: 200)"
+    )
+    parser.add_argument(
+        "--every", type=float, metavar="SECONDS", help="between two looks (default: 2)"
+    )
+    elsewhere = ("lower_is_better", "save_scale", "dedup", "dedup_distance", "limit")
+    _add_settings(parser, only=[s.name for s in fields(Settings) if s.name not in elsewhere])
+    parser.set_defaults(command="watch")
+
+
 def _add_show(commands: Any) -> None:
     parser = commands.add_parser(
         "show",
@@ -187,7 +290,7 @@ def _add_copying(parser: argparse.ArgumentParser) -> None:
         group.add_argument(flag, action="store_true", default=False, help=text)
 
 
-def _add_input(parser: argparse.ArgumentParser) -> None:
+def _add_input(parser: argparse.ArgumentParser, *also: str) -> None:
     given = parser.add_mutually_exclusive_group()
     given.add_argument(
         "input",
@@ -195,7 +298,8 @@ def _add_input(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="a folder of photos, or a table (.csv, .json, .parquet)",
     )
-    given.add_argument("--input_dir", dest="input", metavar="DIR", help="the same as DIR")
+    for flag in ("--input_dir", *also):
+        given.add_argument(flag, dest="input", metavar="DIR", help="the same as DIR")
 
 
 def _add_settings(parser: argparse.ArgumentParser, only: Sequence[str] = ()) -> None:

@@ -7,10 +7,12 @@ photos in the cache it is done before those would be there.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import logging
 import os
 import warnings
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from .summary import print_summary
 from .utils.find import real
 from .utils.logging import set_up_logging
 
-DONE, SOME_FAILED = 0, 1
+DONE, SOME_FAILED, DRIFTED = 0, 1, 3
 
 
 def rank(
@@ -79,6 +81,77 @@ def _with_cache(settings: Settings) -> Settings:
     return replace(settings, cache=place if os.path.isabs(place) else "off")
 
 
+def tag(
+    input: str | None = None, config: str | None = None, output_dir: str = "", **flags: Any
+) -> int:
+    """Tag, save, draw and summarise."""
+    from . import tagging
+    from .ranking.profiles import Profile
+
+    if input is None:
+        input = _taken_for_a_feature(flags)
+    settings = _with_cache(Settings.load(flags, config))
+    _log_at_level(settings)
+    is_table = tables.is_table(input)
+    name = real(input).stem if is_table else real(input).name
+    folder = Path(output_dir or Path("output", "tags", name or "root")).expanduser()
+    profile = Profile.load(settings.profile)
+    tagging.check_places(folder)
+    if not is_table:
+        sources.check(input, settings)
+        models.fetch_models(settings)
+    table = tables.load(input) if is_table else pipeline.rank(input, **vars(settings))
+    tagged, found = tagging.with_tags(tagging.marked(table) if is_table else table, profile)
+    written = tagging.save(tagged, found, folder)
+    if not settings.quiet:
+        print(tagging.as_text(tagged, found))
+        for path in written:
+            print(f"wrote {path}")
+    failed = len(tagged) - len(tables.measured_rows(tagged))
+    return SOME_FAILED if settings.strict and failed else DONE
+
+
+def calibrate(
+    table: str | None,
+    labels: str | None,
+    precision: float | None,
+    recall: float | None,
+    suggest: int | None,
+    tags: Sequence[str],
+    sensitivity: bool,
+    profile: str,
+    output: str | None,
+) -> int:
+    """Fit thresholds to labels, or choose what to label, or try the tags on degraded copies."""
+    from . import calibrating
+    from .utils import io
+
+    if not (labels or suggest is not None or sensitivity):
+        raise ValueError("nothing to do: give --labels FILE, --suggest N or --sensitivity")
+    path = Path(table or _newest_table())
+    measured = tables.load(path)
+    if sensitivity:
+        print(calibrating.sensitivity(measured, profile).to_string(float_format="{:.2f}".format))
+    if suggest is not None:
+        target = calibrating.check_new(output or _free("to_label", ".csv"))
+        chosen = calibrating.suggest(measured, suggest, profile, tags)
+        io.write_table(chosen, target)
+        print(f"wrote {target}: fill in 1 or 0 for {len(chosen)} photos, then --labels {target}")
+    elif labels:
+        target = calibrating.check_new(output or _free("tags", ".toml"))
+        found = calibrating.calibrate(measured, labels, profile, precision, recall)
+        print(found.report())
+        print(f"wrote {found.save(target)}; use it: photorank tag DIR --profile {target}")
+        print(f"look at {found.plot(Path('results', f'{target.stem}_detection.png'))}")
+    return DONE
+
+
+def _free(stem: str, suffix: str) -> Path:
+    """The first of stem-1, stem-2, ... that is not there yet."""
+    names = (Path(f"{stem}-{number}{suffix}") for number in itertools.count(1))
+    return next(name for name in names if not name.exists())
+
+
 def _taken_for_a_feature(flags: dict[str, Any]) -> str:
     """The folder in `--features a b DIR`, which argparse takes for one more feature.
 
@@ -115,6 +188,44 @@ def _draw_and_print(table: str | None, top_k: int = 20, labels: str | None = Non
     for picture in pictures:
         print(f"look at {picture}")
     print(f"for a page with thumbnails and reasons: photorank show {path}")
+
+
+def drift(reference: str, current: str, **options: Any) -> int:
+    """Compare two tables, report, save and draw what moved."""
+    from . import drifting
+    from .evaluation import drift as drift_figures
+
+    found = drifting.drift(reference, current, **options)
+    print(drift_figures.as_text(found))
+    for path in drifting.write(reference, current, found, Path(current).stem):
+        print(f"look at {path}")
+    return DRIFTED if found["drifted"] else DONE
+
+
+def watch(
+    folder: str,
+    reference: str | None = None,
+    once: bool = False,
+    window: int = 200,
+    every: float = 2.0,
+    config: str | None = None,
+    **flags: Any,
+) -> int:
+    """Score what arrives in a folder, until interrupted or once."""
+    from . import watching
+
+    settings = Settings.load(flags, config)
+    warnings.filterwarnings("ignore", module="PIL")
+    set_up_logging(logging.DEBUG if settings.verbose else logging.WARNING)
+    default = f"output/csvs/{real(folder).name or 'root'}_watch.csv"
+    output = Path(settings.output_csv or default).expanduser()
+    watching.check(folder, output, reference, settings, window, every)
+    models.fetch_models(settings)
+    watched = watching.Watch(folder, output, reference, settings, window)
+    watched.run(every, once)
+    if watched.drifted:
+        return DRIFTED
+    return SOME_FAILED if settings.strict and watched.failed else DONE
 
 
 def tune(source: str | None, output: str, config: str | None = None, **given: Any) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,11 @@ from .evaluation.agreement import agreement, agreement_by_column
 from .evaluation.calibration import calibration
 from .evaluation.proxy_metrics import proxy_metrics
 from .evaluation.visualization import histograms
-from .labels import match_labels, read_labels
+from .labels import Labels, match_labels, read_labels
 from .looking import keepers, montage
 from .ranking.dedup import scenes
 from .tables import as_table, columns_of, derived_columns, measured_rows
 from .utils import io
-
-Labels = str | os.PathLike[str] | pd.DataFrame
 
 
 def evaluate(table: Any, labels: Labels | None = None) -> dict[str, Any]:

@@ -17,6 +17,8 @@ FILE_COLUMNS = ("file", "path", "image", "filename", "image_name", "name")
 RATING_COLUMNS = ("rating", "mos", "stars", "score")
 SCENE_COLUMN = "scene"
 
+Labels = str | os.PathLike[str] | pd.DataFrame
+
 _SHOWN = 3
 
 
@@ -33,7 +35,7 @@ def read_labels(given: str | os.PathLike[str] | pd.DataFrame) -> pd.DataFrame:
     labels = given if isinstance(given, pd.DataFrame) else read_table(given)
     rating = _column(labels, RATING_COLUMNS)
     numbers = pd.to_numeric(labels[rating], errors="coerce").to_numpy(float, na_value=np.nan)
-    names = labels[_column(labels, FILE_COLUMNS)].astype(str).to_numpy(object)
+    names = labels[name_column(labels)].astype(str).to_numpy(object)
     read = pd.DataFrame({"file": names, "rating": np.where(np.isfinite(numbers), numbers, np.nan)})
     scene = _find(labels, (SCENE_COLUMN,))
     if scene is not None:
@@ -75,6 +77,15 @@ def match_labels(labels: pd.DataFrame, photos: pd.DataFrame) -> tuple[pd.DataFra
         notes.append(f"{len(usable)} labels for {by_photo.ngroups} photos: averaged for each photo")
     how = {"rating": "mean", "scene": "first"}
     return by_photo.agg({name: how[name] for name in labels.columns if name in how}), notes
+
+
+def name_column(labels: pd.DataFrame) -> str:
+    """The column that names the photos.
+
+    Raises:
+        ValueError: there is none.
+    """
+    return _column(labels, FILE_COLUMNS)
 
 
 def _column(labels: pd.DataFrame, names: Sequence[str]) -> str:

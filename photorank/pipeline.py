@@ -22,6 +22,7 @@ from .models import cache_of, features_of
 from .ranking.dedup import keep_best, mark_duplicates
 from .ranking.fusion import Scale, fuse
 from .ranking.order import order
+from .ranking.profiles import Profile
 from .ranking.weights import check_weights, read_weights
 from .sources import check
 from .tables import (
@@ -36,6 +37,7 @@ from .tables import (
     save,
     with_names,
 )
+from .tagging import with_tags
 from .utils import io
 from .utils.logging import logger, progress
 
@@ -66,8 +68,10 @@ def rank(source: Any, **settings: Any) -> pd.DataFrame:
     chosen = Settings.load(settings)
     measured = as_table(source) if is_table(source) else _measured(source, chosen)
     table, record = _ranked(measured, chosen)
+    table, _ = with_tags(table, Profile.load(chosen.profile))
     record |= {"photorank": __version__, "settings": _plain(chosen)}
     record["seconds"] = round(time.monotonic() - start, 2)
+    record["tags"] = table.attrs["photorank"]["tags"]
     table.attrs["photorank"] = measured.attrs.get("photorank", {}) | record
     return table
 
@@ -137,6 +141,7 @@ def check_settings(settings: Settings) -> None:
     """
     _given_weights(settings, columns_of(pd.DataFrame()))
     _scale(settings, [])
+    Profile.load(settings.profile)
 
 
 def _check_before(settings: Settings, columns: list[dict[str, Any]]) -> None:

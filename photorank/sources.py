@@ -12,7 +12,7 @@ from .features import aesthetic
 from .features.extract import Source
 from .features.image import photo_suffixes
 from .models import wants_clip
-from .utils.find import find, real
+from .utils.find import Found, find, real
 
 
 def check(source: Any, settings: Settings) -> tuple[list[Source], list[str], dict[str, Any]]:
@@ -33,14 +33,10 @@ def _sources(source: Any, settings: Settings) -> tuple[list[Source], list[str], 
     """What to measure, each photo's name in the table, and what the record says of them."""
     record: dict[str, Any]
     if isinstance(source, str | os.PathLike):
-        found = find(source, photo_suffixes(), settings.exclude)
-        here = real(".")
-        photos = [path for path in found.photos if not _made_here(path, here)]
-        if len(photos) < len(found.photos):
-            found.skipped["made by photorank"] = len(found.photos) - len(photos)
-        sources: list[Source] = list(photos)
+        found = photos_in(source, settings)
+        sources: list[Source] = list(found.photos)
         folder = real(source)
-        files = [Path(os.path.relpath(path, folder)).as_posix() for path in photos]
+        files = [Path(os.path.relpath(path, folder)).as_posix() for path in found.photos]
         record = {
             "source": str(folder),
             "skipped": dict(found.skipped.most_common()),
@@ -57,6 +53,21 @@ def _sources(source: Any, settings: Settings) -> tuple[list[Source], list[str], 
     return sources[:taken], files[:taken], record
 
 
+def photos_in(folder: str | os.PathLike[str], settings: Settings) -> Found:
+    """The photos of a folder, without pictures that photorank draws.
+
+    Raises:
+        ValueError: a folder that cannot be read.
+    """
+    found = find(folder, photo_suffixes(), settings.exclude)
+    here = real(".")
+    photos = [path for path in found.photos if not _made_here(path, here)]
+    if len(photos) < len(found.photos):
+        found.skipped["made by photorank"] = len(found.photos) - len(photos)
+    found.photos = photos
+    return found
+
+
 def _made_here(path: str, here: Path) -> bool:
     """Whether it is a picture that photorank draws below the folder `here`: no photo to rank."""
     if not path.startswith(f"{here}{os.sep}"):
@@ -64,9 +75,11 @@ def _made_here(path: str, here: Path) -> bool:
     place = Path(path).relative_to(here)
     if place.parts[:2] == ("output", "topk_images"):
         return True
+    if place.parts[0] != "results" or len(place.parts) != 2:
+        return False
     records = (here / "output" / "csvs").glob("*.meta.json")
-    names = ("tuning_", *(record.name.removesuffix(".meta.json") for record in records))
-    return place.parts[0] == "results" and len(place.parts) == 2 and place.stem.startswith(names)
+    names = ("tuning_", "drift_", *(record.name.removesuffix(".meta.json") for record in records))
+    return place.stem.startswith(names)
 
 
 def _paths(source: Any) -> list[Source]:

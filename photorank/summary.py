@@ -41,10 +41,10 @@ def _best_and_worst(ranked: pd.DataFrame, weights: Mapping[str, float]) -> str:
     shown = ranked
     if len(ranked) > _FIRST + _LAST:
         shown = ranked.iloc[[*range(_FIRST), *range(-_LAST, 0)]]
-    width = min(40, max(len(_printable(file)) for file in shown["file"]))
+    width = min(40, max(len(printable(file)) for file in shown["file"]))
     parts = ranked[[f"{name}_contribution" for name in weights]]
     lines = [
-        f"{row['rank']:>5}  {row['final_score']:.3f}  {_printable(row['file']):<{width}}  {reasons}"
+        f"{row['rank']:>5}  {row['final_score']:.3f}  {printable(row['file']):<{width}}  {reasons}"
         for (_, row), reasons in zip(
             shown.iterrows(), _reasons(parts.loc[shown.index], parts.mean()), strict=True
         )
@@ -65,7 +65,7 @@ def _reasons(parts: pd.DataFrame, mean: pd.Series[float]) -> list[str]:
     return reasons
 
 
-def _printable(name: str, width: int = 40) -> str:
+def printable(name: str, width: int = 40) -> str:
     """A file name for one line of a terminal: nothing that moves the cursor, the middle left out."""
     name = "".join(c if c.isprintable() else "?" for c in name)
     return name if len(name) <= width else f"{name[: width // 2 - 1]}…{name[-width // 2 :]}"

@@ -49,7 +49,15 @@ RAW_COLUMNS = [
     "face_area",
     "phash",
     "quality",
+    "edge_width",
+    "blur_direction",
+    "blockiness",
+    "shadow_level",
+    "highlight_level",
+    "entropy",
+    "content_hash",
 ]
+TAG_COLUMNS = ["quality_class", "quality_score", "tags", "tag_reasons", "suggestions"]
 DUPLICATE_COLUMNS = ["dup_group", "dup_keeper", "dup_distance", "dup_size"]
 
 
@@ -184,9 +192,18 @@ def _is_measured(table: pd.DataFrame) -> pd.Series[bool]:
     return table["error"].isna() | (table["error"] == "")
 
 
+def tag_columns(table: pd.DataFrame) -> list[str]:
+    """The columns that tagging added."""
+    names = [str(name) for name in table.columns]
+    judged = {name[3:] for name in names if name.startswith("is_") and f"{name[3:]}_score" in names}
+    made = {*TAG_COLUMNS, *(f"is_{t}" for t in judged), *(f"{t}_score" for t in judged)}
+    return [name for name in names if name in made]
+
+
 def derived_columns(table: pd.DataFrame) -> list[str]:
     """The columns that an earlier ranking added."""
     made = [f"{name}_{part}" for name in table.columns for part in ("norm", "contribution")]
+    made += tag_columns(table)
     derived = {*made, *DUPLICATE_COLUMNS, "rank", "final_score", SCORE_1_TO_10, "missing"}
     return [name for name in table.columns if name in derived]
 
@@ -218,7 +235,7 @@ def arranged(table: pd.DataFrame) -> pd.DataFrame:
     """The columns in the order that the README promises; `aesthetic` is there even when empty."""
     if "aesthetic" not in table:
         table["aesthetic"] = np.nan
-    last = [*DUPLICATE_COLUMNS, *FACTS, "missing", "error"]
+    last = [*tag_columns(table), *DUPLICATE_COLUMNS, *FACTS, "missing", "error"]
     norms = [n for n in table.columns if str(n).endswith(("_norm", "_contribution"))]
     wanted = [*FIRST_COLUMNS, *RAW_COLUMNS]
     others = [n for n in table.columns if n not in {*wanted, *norms, *last}]

@@ -144,8 +144,8 @@ def _cleaned(rgb: np.ndarray) -> np.ndarray:
         )
         options = [cv2.IMWRITE_JPEG_QUALITY, CLEANING_QUALITY]
         encoded = cv2.imencode(".jpg", shifted[..., ::-1], options)[1]
-        decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)[..., ::-1]
-        total += decoded[8 - down :, 8 - right :][:height, :width]
+        decoded = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR))
+        total += decoded[8 - down :, 8 - right :, ::-1][:height, :width]
     return np.asarray(total / len(CLEANING_SHIFTS) + 0.5).astype(np.uint8)
 
 

@@ -9,6 +9,8 @@ from photorank.training.demo import make_demo_photos
 
 if __name__ == "__main__":
     folder = sys.argv[1] if len(sys.argv) > 1 else "output/demo_photos"
+    if folder.startswith("-"):
+        sys.exit(__doc__)
     try:
         photos = make_demo_photos(folder)
     except (ImportError, OSError) as error:

@@ -20,7 +20,8 @@ HEAVY = ("torch", "open_clip", "pandas", "numpy", "cv2", "PIL", "scipy", "skimag
 
 PUBLIC = """
     BUILTIN Column Encoder Feature Head Scale Settings __version__
-    copy download evaluate explain extract fit_scale load montage rank save show tune
+    calibrate copy download drift evaluate explain extract fit_scale load montage rank save show
+    tag tune
 """.split()
 
 

@@ -89,7 +89,7 @@ def test_flags_exist(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
     from photorank.cli import main
 
     offered = ""
-    for command in ("rank", "evaluate", "tune", "show", "download"):
+    for command in ("rank", "evaluate", "tune", "drift", "watch", "show", "download"):
         with pytest.raises(SystemExit):
             main([command, "--help"])
         offered += capsys.readouterr().out

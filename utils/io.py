@@ -17,7 +17,10 @@ import pandas as pd
 
 TABLE_SUFFIXES = (".csv", ".json", ".parquet")
 _ROWS_AT_ONCE = 256
-_TEXT = ("file", "path", "phash", "taken_at", "camera", "missing", "error")
+_TEXT = (
+    *("file", "path", "phash", "content_hash", "taken_at", "camera", "missing", "error"),
+    *("quality_class", "tags", "tag_reasons", "suggestions"),
+)
 
 
 def write(path: str | os.PathLike[str], fill: Callable[[Path], Any]) -> None:
@@ -105,18 +108,24 @@ def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
         ValueError: another suffix, or it cannot be written.
     """
     writers: dict[str, Callable[[Path], Any]] = {
-        ".csv": lambda p: table.to_csv(
-            p,
-            index=False,
-            float_format="%.10g",
-            errors="surrogateescape",
-            quoting=_quoting(table),
-        ),
+        ".csv": lambda p: p.write_bytes(csv_bytes(table)),
         ".json": lambda p: p.write_text(_json_records(table), encoding="utf-8"),
         ".parquet": lambda p: _write_parquet(table, p),
     }
     suffix = check_table_suffix(path)
     write(path, writers[suffix])
+
+
+def csv_bytes(table: pd.DataFrame, header: bool = True) -> bytes:
+    """A table as CSV; a file name that is not UTF-8 keeps its bytes."""
+    text = table.to_csv(
+        index=False,
+        header=header,
+        float_format="%.10g",
+        quoting=_quoting(table),
+        lineterminator="\n",
+    )
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _quoting(table: pd.DataFrame) -> Literal[0, 2]:

@@ -1,0 +1,290 @@
+"""Thresholds of tags from people's labels, what those are worth, and which photos to label next."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from . import tables, tagging
+from .evaluation.detection import detection, draw_detection
+from .features import BUILTIN
+from .features.image import Photo, PhotoError
+from .labels import Labels, match_labels, name_column
+from .pipeline import extract
+from .ranking.profiles import DUPLICATES, Profile
+from .training.degradations import LEVELS, degrade
+from .training.thresholds import likelihood, likely, threshold, to_label
+from .utils import io
+
+FEWEST = 3  # labels of each kind: with fewer a threshold is a guess
+_YES = {"yes": 1, "y": 1, "x": 1, "true": 1, "no": 0, "n": 0, "false": 0}
+_KINDS = ("defocus", "motion_blur", "underexposure", "overexposure", "gaussian_noise")
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """A profile with thresholds that fit some labels, and how good they are.
+
+    Attributes:
+        profile: the new one; `save` writes it for `--profile`.
+        figures: a row per tag: n labels, positives, auc and average_precision (`value low high`),
+            threshold before and now, and the precision and recall to expect in the whole table.
+        notes: a sentence on each tag or label that could not be used.
+    """
+
+    profile: Profile
+    figures: pd.DataFrame
+    notes: list[str]
+    curves: dict[str, tuple[np.ndarray, np.ndarray, float]]
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the profile, named after the file.
+
+        Raises:
+            ValueError: there is a file of that name, which is never written over.
+        """
+        target = check_new(path)
+        text = replace(self.profile, name=target.stem).as_toml()
+        io.write(target, lambda part: part.write_text(text, encoding="utf-8"))
+        return target
+
+    def plot(self, path: str | os.PathLike[str]) -> Path:
+        """Draw ROC and precision-recall of the tags that were fitted."""
+        target = Path(path)
+        io.check_ours(target)
+        io.write(target, lambda part: draw_detection(self.curves, part))
+        return target
+
+    def report(self) -> str:
+        """The figures in lines."""
+        lines = [
+            "tag              labels   yes  AUC (95 %)         AP    threshold   precision  recall"
+        ]
+        for tag, row in self.figures.iterrows():
+            low, high = (row["auc"][end] for end in ("low", "high"))
+            interval = "" if low is None else f" ({low:.2f}-{high:.2f})"
+            lines.append(
+                f"{tag:<16} {row['n']:>6} {row['positives']:>5}  "
+                f"{row['auc']['value']:.2f}{interval:<14} {row['average_precision']['value']:.2f}  "
+                f"{row['before']:.2f} -> {row['threshold']:.2f}  {row['precision']:>8.2f}  "
+                f"{row['recall']:>6.2f}"
+            )
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
+
+def calibrate(
+    table: Any,
+    labels: Labels,
+    profile: str | os.PathLike[str] = "default",
+    precision: float | None = None,
+    recall: float | None = None,
+) -> Calibrated:
+    """Fit the thresholds of a profile's tags to people's labels.
+
+    For each tag a curve tells how likely a person gives it at each score; it is believed for all
+    photos of the table, labelled or not, so that labels asked for where they teach most do not
+    bend the threshold. AUC and average precision are of the labelled photos alone.
+
+    Args:
+        table: from `rank`, `extract` or `load`, or the path of a saved one.
+        labels: a table or the file of one: file (or path, image, ...), a column for each tag with 1
+            or 0, yes or no, or nothing, and perhaps scene.
+        profile: the one to start from.
+        precision, recall: what is wished of each tag, 0 to 1; neither: that both are equal.
+
+    Returns:
+        A profile, with `save`, `plot`, `report` and the figures.
+
+    Raises:
+        ValueError: both wishes, labels without a tag or a photo, or none that could be used.
+    """
+    if precision is not None and recall is not None:
+        raise ValueError("give a precision or a recall, not both: one follows from the other")
+    for wish in (precision, recall):
+        if wish is not None and not 0 < wish <= 1:
+            raise ValueError(f"precision and recall are above 0 and at most 1, got {wish}")
+    base = Profile.load(profile)
+    given = labels if isinstance(labels, pd.DataFrame) else io.read_table(labels)
+    tagged, _ = tagging.with_tags(tagging.marked(tables.as_table(table)), base)
+    photos = tables.measured_rows(tagged)
+    rows: dict[str, dict[str, Any]] = {}
+    notes: list[str] = []
+    curves: dict[str, tuple[np.ndarray, np.ndarray, float]] = {}
+    for tag in _labelled(given, base, photos):
+        scores = photos[f"{tag}_score"].dropna()
+        truth, said = _truth(given, tag, photos.loc[scores.index])
+        notes += [note for note in said if note not in notes]
+        if truth is None:
+            continue
+        label, every = truth["rating"].to_numpy(), scores.to_numpy()
+        score = scores[truth.index].to_numpy()
+        chance = likely(every, likelihood(score, label))
+        cut, right, found = threshold(every, chance, precision, recall)
+        rows[tag] = detection(score, label, truth.get("scene")) | {
+            "before": base.threshold(tag),
+            "threshold": cut,
+            "precision": right,
+            "recall": found,
+        }
+        curves[tag] = (score, label, cut)
+    if not rows:
+        raise ValueError(f"nothing to calibrate: {'; '.join(notes) or 'no label is filled in'}")
+    wishes = {"precision": precision, "recall": recall}
+    made: dict[str, Any] = {"from": f"{base.name} {base.version}"}
+    made |= {name: wished for name, wished in wishes.items() if wished}
+    if not isinstance(labels, pd.DataFrame):
+        made["labels"] = Path(labels).name
+    new = _profile(base, rows, made, tables.columns_of(tagged))
+    return Calibrated(new, pd.DataFrame.from_dict(rows, orient="index"), notes, curves)
+
+
+def suggest(
+    table: Any,
+    number: int,
+    profile: str | os.PathLike[str] = "default",
+    only: Sequence[str] = (),
+    seed: int = 0,
+) -> pd.DataFrame:
+    """The photos whose labels would teach most, as a table to fill in with 1 or 0 in a spreadsheet.
+
+    Args:
+        table: as for `calibrate`.
+        number: how many photos.
+        profile: whose thresholds are in question.
+        only: tags; none: the faults that a person can see.
+        seed: another one, another choice.
+
+    Returns:
+        `file` and an empty column for each tag, in the order of the table; of near-duplicates only
+        the best.
+
+    Raises:
+        ValueError: a number below 1, or tags that there are not.
+    """
+    if number < 1:
+        raise ValueError(f"suggest is a whole number from 1 up, got {number}")
+    base = Profile.load(profile)
+    tagged, _ = tagging.with_tags(tagging.marked(tables.as_table(table)), base)
+    photos = tables.measured_rows(tagged)
+    if "dup_keeper" in photos:
+        photos = photos[photos["dup_keeper"].astype(bool)]
+    wanted = list(only) or [*base.quality["serious"], *base.quality["minor"]]
+    there = [tag for tag in wanted if f"{tag}_score" in photos and tag not in DUPLICATES]
+    if missing := set(only) - set(there):
+        raise ValueError(
+            f"no tag {', '.join(sorted(missing))} in this table; there is: {_tags(photos)}"
+        )
+    scores = photos[[f"{tag}_score" for tag in there]].to_numpy(float)
+    rows = to_label(scores, np.array([base.threshold(tag) for tag in there]), number, seed)
+    return photos.iloc[np.sort(rows)][["file"]].assign(**dict.fromkeys(there, ""))
+
+
+def sensitivity(
+    table: Any, profile: str | os.PathLike[str] = "default", photos: int = 12
+) -> pd.DataFrame:
+    """How the tags answer to known degradations: does blur make a photo "dark", light one "blurry"?
+
+    Args:
+        table: whose photos are opened; the first ones, degraded in 5 kinds and 5 levels each.
+        profile: whose tags.
+        photos: how many.
+
+    Returns:
+        The share of the photos with each tag, a row per kind and level; level 0 is the photo itself.
+    """
+    found = []
+    for path in tables.measured_rows(tables.with_names(tables.as_table(table)))["path"][:photos]:
+        try:
+            rgb = Photo.open(path).view()
+        except PhotoError:
+            continue
+        copies = {
+            f"{kind}/{level}": degrade(rgb, kind, level) for kind in _KINDS for level in LEVELS
+        }
+        found.append(extract({"none/0": rgb} | copies, _SEEN, quiet=True))
+    if not found:
+        raise ValueError("none of the table's photos can be opened: their paths are not from here")
+    tagged = tagging.tag(pd.concat(found, ignore_index=True), profile)
+    kinds = tagged["file"].str.split("/", expand=True).set_axis(["kind", "level"], axis=1)
+    marks = tagged.filter(regex="^is_").rename(columns=lambda name: name.removeprefix("is_"))
+    shares = marks.groupby([kinds["kind"], kinds["level"]], sort=False).mean()
+    return shares.loc[:, shares.max() > 0]
+
+
+_SEEN = [f for f in BUILTIN if f.name not in ("faces", "quality", "phash", "content_hash")]
+
+
+def check_new(path: str | os.PathLike[str]) -> Path:
+    """The path of a profile or of labels to fill in, once it is known that nothing is there.
+
+    Raises:
+        ValueError: something is there.
+    """
+    target = Path(path).expanduser()
+    if target.exists():
+        raise ValueError(
+            f"{target} exists, and an old one is never written over: give another name"
+        )
+    return target
+
+
+def _labelled(labels: pd.DataFrame, profile: Profile, photos: pd.DataFrame) -> list[str]:
+    """The tags that the labels speak of and the table has."""
+    tags = [tag for tag in profile.tags if tag in labels and f"{tag}_score" in photos]
+    if not tags:
+        raise ValueError(
+            f"labels need a column for each tag that is to be calibrated ({_tags(photos)}); these have "
+            f"{', '.join(map(str, labels.columns))}"
+        )
+    return tags
+
+
+def _tags(photos: pd.DataFrame) -> str:
+    return ", ".join(str(c)[3:] for c in photos.filter(regex="^is_"))
+
+
+def _truth(
+    labels: pd.DataFrame, tag: str, photos: pd.DataFrame
+) -> tuple[pd.DataFrame | None, list[str]]:
+    """`rating` (1 or 0: whether people say so) and perhaps `scene` on the index of `photos`; notes.
+
+    None where the labels are too few.
+    """
+    words = labels[tag].map(lambda value: _YES.get(str(value).strip().lower(), value))
+    given = pd.DataFrame({"file": labels[name_column(labels)].astype(str)})
+    given = given.assign(rating=pd.to_numeric(words, errors="coerce"))
+    given = given.assign(scene=labels["scene"]) if "scene" in labels else given
+    filled = given.dropna(subset="rating")
+    if filled.empty:
+        return None, []
+    matched, notes = match_labels(filled, photos)
+    truth = matched.assign(rating=(matched["rating"] > 0).astype(float))
+    yes = int(truth["rating"].sum())
+    if min(yes, len(truth) - yes) >= FEWEST:
+        return truth, notes
+    few = f"{tag}: {yes} of {len(truth)} labels say yes; {FEWEST} of each are needed, so it stays as it was"
+    return None, [*notes, few]
+
+
+def _profile(
+    base: Profile,
+    rows: Mapping[str, Mapping[str, Any]],
+    made: dict[str, Any],
+    columns: Sequence[Mapping[str, Any]],
+) -> Profile:
+    """The base with new thresholds, under a version that changes with them."""
+    cuts = {tag: round(float(row["threshold"]), 6) for tag, row in rows.items()}
+    digest = hashlib.sha256(json.dumps([made, cuts]).encode()).hexdigest()[:6]
+    used = {column for tag in cuts for rule in base.rules[tag] for column in rule}
+    versions = {c["name"]: c["version"] for c in columns if c["name"] in used and c.get("version")}
+    thresholds = {**base.thresholds, **cuts}
+    version = f"{base.version}+{digest}"
+    return replace(base, version=version, thresholds=thresholds, columns=versions, made_by=made)

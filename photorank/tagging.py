@@ -1,0 +1,157 @@
+"""Tag photos: apply a profile to a table, keep the record of it, write what a person reads."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from . import __version__, tables
+from .evaluation.tag_plot import tag_shares
+from .ranking import tags
+from .ranking.classes import CLASSES
+from .ranking.dedup import mark_duplicates
+from .ranking.profiles import Profile
+from .utils import io
+
+RESULTS, OBJECTS, PLOT = "quality_results.csv", "tagged_images.json", "tags.png"
+_FIRST = ["file", "quality_class", "tags", "quality_score", "tag_reasons", "suggestions"]
+_NAMES = {"file": "image", "quality_class": "quality"}
+
+
+def tag(table: Any, profile: str | os.PathLike[str] = "default") -> pd.DataFrame:
+    """Say of each photo in words what its measurements say in numbers.
+
+    Args:
+        table: from `rank`, `extract` or `load`, or the path of a saved one; no photo is opened. A tag
+            whose columns are missing is left out, and the record says so.
+        profile: the rules and thresholds: default, strict, lenient, faces, or a TOML file
+            (docs/tags.md).
+
+    Returns:
+        The table with `quality_class` (Good, Fair, Poor), `quality_score`, `tags`, `tag_reasons`,
+        `suggestions`, and `<tag>_score` (0 to 1) and `is_<tag>` per tag.
+        `attrs["photorank"]["tags"]` holds the profile's name and version, how many photos have each
+        tag, the tags left out, and those so common that they speak of the folder.
+
+    Raises:
+        ValueError: no table, no such profile, or one that was fitted to other measurements.
+    """
+    return with_tags(marked(tables.as_table(table)), Profile.load(profile))[0]
+
+
+def marked(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with its near-duplicates marked, if they can be and are not."""
+    can = "phash" in table and "dup_keeper" not in table
+    return mark_duplicates(tables.with_names(table)) if can else table
+
+
+def with_tags(table: pd.DataFrame, profile: Profile) -> tuple[pd.DataFrame, tags.Tagged]:
+    """The table with the columns of its tags, and what else was found."""
+    profile.check_versions(tables.columns_of(table))
+    plain = tables.with_names(table.drop(columns=tables.tag_columns(table)))
+    found = tags.tag(plain, profile)
+    joined = tables.arranged(plain.join(found.table))
+    joined.attrs = table.attrs | {
+        "photorank": table.attrs.get("photorank", {}) | {"tags": _record(profile, found)}
+    }
+    return joined, found
+
+
+def _record(profile: Profile, found: tags.Tagged) -> dict[str, Any]:
+    """What the sidecar says of the tags."""
+    marks = found.table.filter(regex="^is_")
+    return {
+        "profile": profile.name,
+        "version": profile.version,
+        "counts": {str(name)[3:]: int(marks[name].sum()) for name in marks},
+        "common": found.common,
+        "left_out": found.left_out,
+    }
+
+
+def save(tagged: pd.DataFrame, found: tags.Tagged, folder: Path) -> list[Path]:
+    """Write `quality_results.csv` with its record, and `tagged_images.json`, into `folder`.
+
+    Raises:
+        ValueError: a place that cannot be written, or a file there that is not photorank's.
+    """
+    check_places(folder)
+    said = [c for c in tables.tag_columns(tagged) if c not in _FIRST]
+    results = tagged[[*_FIRST, *said, "path", "error"]].rename(columns=_NAMES)
+    written = tables.save(results, folder / RESULTS)
+    text = json.dumps(_objects(tagged, found), indent=1)
+    io.write(folder / OBJECTS, lambda part: part.write_text(text + "\n", encoding="utf-8"))
+    shares, count = _shares(tagged), len(tables.measured_rows(tagged))
+    io.write(folder / PLOT, lambda part: tag_shares(shares, count, part))
+    return [*written, folder / OBJECTS, folder / PLOT]
+
+
+def check_places(folder: Path) -> None:
+    """Find out before the work that `save` will be able to write into `folder`.
+
+    Raises:
+        ValueError: no permission, or a file there that is not photorank's.
+    """
+    tables.check_output(folder / RESULTS)
+    io.check_ours(folder / OBJECTS)
+    io.check_ours(folder / PLOT)
+
+
+def as_text(tagged: pd.DataFrame, found: tags.Tagged) -> str:
+    """The summary: how many photos of each class and with each tag, and what holds for the folder."""
+    photos = tables.measured_rows(tagged)
+    record = tagged.attrs["photorank"]["tags"]
+    classes = photos["quality_class"].value_counts()
+    lines = [
+        f"{len(photos)} photos by the profile {record['profile']} {record['version']}: "
+        + ", ".join(f"{classes.get(name, 0)} {name}" for name in CLASSES),
+        f"{'tag':<16} photos  share  the surest one",
+    ]
+    for name, count in record["counts"].items():
+        surest = photos["file"].iloc[int(photos[f"{name}_score"].argmax())] if count else ""
+        lines.append(f"{name:<16} {count:>6}  {count / len(photos):>5.0%}  {surest}".rstrip())
+    for name, share in found.common.items():
+        lines.append(f"{name}: {share:.0%} of the photos, a property of the folder, not of a photo")
+    lines += [f"{name}: left out, it {why}" for name, why in found.left_out.items()]
+    return "\n".join(lines)
+
+
+def _shares(tagged: pd.DataFrame) -> dict[str, float]:
+    counts = tagged.attrs["photorank"]["tags"]["counts"]
+    return {
+        name: count / max(1, len(tables.measured_rows(tagged))) for name, count in counts.items()
+    }
+
+
+def _objects(tagged: pd.DataFrame, found: tags.Tagged) -> list[dict[str, Any]]:
+    """One object per photo, failed ones too, ready for JSON."""
+    record = tagged.attrs["photorank"]["tags"]
+    made_by = {"photorank": __version__, "profile": record["profile"], "version": record["version"]}
+    names = list(record["counts"])
+    objects = []
+    for label, row in zip(tagged.index, tagged.to_dict("records"), strict=True):
+        told = found.told.get(label, {})
+        scores = {n: row[f"{n}_score"] for n in ("quality", *names)}
+        objects.append(
+            {
+                "image": row["file"],
+                "path": row["path"],
+                "quality": row["quality_class"],
+                "quality_score": _plain(scores.pop("quality")),
+                "tags": list(told),
+                "scores": {name: _plain(score) for name, score in scores.items()},
+                "reasons": {name: why for name, (why, _) in told.items()},
+                "suggestions": {name: do for name, (_, do) in told.items() if do},
+                "error": None if pd.isna(row["error"]) else row["error"],
+                "made_by": made_by,
+            }
+        )
+    return objects
+
+
+def _plain(score: Any) -> float | None:
+    return None if pd.isna(score) else round(float(score), 4)

@@ -1,0 +1,144 @@
+"""Profiles: the rules and thresholds of the tags, as versioned TOML files."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+Rule = Mapping[str, Sequence[float]]
+DUPLICATES = {"near_duplicate": "dup_keeper", "exact_duplicate": "content_hash"}
+"""The tags that compare photos, which no rule can say, and the column that each needs."""
+
+_FOLDER = Path(__file__).parent / "profiles"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Which tags there are, what makes them, and from which score on a photo has them.
+
+    Attributes:
+        name, version: written into every output; whoever changes a number changes the version.
+        tags: in the order in which they are named.
+        rules: per tag its rules, of which any will do; a rule is columns that must all agree, each
+            with the value at which the tag's score is .5 and the one at which it is .95.
+        thresholds: per tag the score from which on a photo has it; "all" for those not named.
+        quality: what the quality class is made of (`classes.py`).
+        columns: the versions of the measurements that the thresholds were fitted to.
+        made_by: what they were fitted to, in words and numbers.
+    """
+
+    name: str
+    version: str
+    tags: Sequence[str]
+    rules: Mapping[str, Sequence[Rule]]
+    thresholds: Mapping[str, float]
+    quality: Mapping[str, Any]
+    columns: Mapping[str, str] = field(default_factory=dict)
+    made_by: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for tag in self.tags:
+            if tag not in self.rules and tag not in DUPLICATES:
+                raise ValueError(f"profile {self.name}: the tag {tag!r} has no rule")
+            for rule in self.rules.get(tag, ()):
+                if not rule or not all(_are_ends(ends) for ends in rule.values()):
+                    raise ValueError(
+                        f"profile {self.name}: a rule of {tag!r} is column = [where the score is .5, "
+                        f"where it is .95], two different numbers; got {dict(rule)}"
+                    )
+        for tag, threshold in self.thresholds.items():
+            if tag not in (*self.tags, "all") or not 0 < threshold < 1:
+                raise ValueError(
+                    f"profile {self.name}: thresholds are tag = score above 0 and below 1, "
+                    f"got {tag} = {threshold}"
+                )
+
+    @classmethod
+    def load(cls, given: str | os.PathLike[str]) -> Profile:
+        """A shipped profile by name, or one from a TOML file.
+
+        A profile that `extends` another one takes from it whatever it does not say itself, rules and
+        thresholds one by one; `more` are tags besides those of the other.
+
+        Raises:
+            ValueError: no such profile, not TOML, or something in it that makes no sense.
+        """
+        contents = _read(given)
+        more = contents.pop("more", [])
+        if "extends" in contents:
+            base = _read(contents.pop("extends"))
+            for part in ("rules", "thresholds"):
+                contents[part] = base[part] | contents.get(part, {})
+            contents = base | contents
+        try:
+            contents["tags"] = [*contents["tags"], *more]
+            return cls(**contents)
+        except (TypeError, KeyError) as error:
+            keys = ", ".join(cls.__dataclass_fields__)
+            raise ValueError(
+                f"the profile {given} has other keys than a profile: {error}; there is: extends, "
+                f"more, {keys}"
+            ) from error
+
+    def threshold(self, tag: str) -> float:
+        """The score from which on a photo has the tag."""
+        return self.thresholds.get(tag, self.thresholds["all"])
+
+    def as_toml(self) -> str:
+        """The whole profile as a TOML file, which `load` reads."""
+        parts = {n: getattr(self, n) for n in ("thresholds", "quality", "columns", "made_by")}
+        lines = ["# A profile of photorank's tags; docs/tags.md says how to read it."]
+        lines += [f"{n} = {json.dumps(getattr(self, n))}" for n in ("name", "version")]
+        lines += [f"tags = {json.dumps(list(self.tags))}", "", "[rules]"]
+        for tag, rules in self.rules.items():
+            each = (", ".join(f"{c} = {list(ends)}" for c, ends in rule.items()) for rule in rules)
+            lines.append(f"{tag} = [{', '.join(f'{{ {columns} }}' for columns in each)}]")
+        for part, values in parts.items():
+            lines += ["", f"[{part}]", *(f"{k} = {json.dumps(v)}" for k, v in values.items())]
+        return "\n".join(lines) + "\n"
+
+    def check_versions(self, columns: Sequence[Mapping[str, Any]]) -> None:
+        """Make sure that thresholds fitted to measurements are not used on others.
+
+        Raises:
+            ValueError: a column of another version than the profile was fitted to.
+        """
+        for column in columns:
+            fitted = self.columns.get(column["name"], column.get("version", ""))
+            if fitted != column.get("version", ""):
+                raise ValueError(
+                    f"the profile {self.name} was fitted to version {fitted!r} of {column['name']!r}, "
+                    f"this table has {column['version']!r}: calibrate it anew"
+                )
+
+
+def names() -> list[str]:
+    """The shipped profiles."""
+    return sorted(path.stem for path in _FOLDER.glob("*.toml"))
+
+
+def _read(given: str | os.PathLike[str]) -> dict[str, Any]:
+    shipped = str(given) in names()
+    path = _FOLDER / f"{given}.toml" if shipped else Path(given).expanduser()
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(
+            f"no profile {str(given)!r}: there is {', '.join(names())}, or give a TOML file "
+            f"({error.strerror})"
+        ) from error
+    except ValueError as error:  # TOML and UTF-8 errors alike
+        raise ValueError(f"the profile {given} is not TOML: {error}") from error
+
+
+def _are_ends(ends: Any) -> bool:
+    numbers = (
+        isinstance(ends, list) and len(ends) == 2 and all(isinstance(e, int | float) for e in ends)
+    )
+    return numbers and all(map(math.isfinite, ends)) and ends[0] != ends[1]

@@ -1,0 +1,244 @@
+"""Thresholds from labels: known answers, what chosen labels are worth, and what the command writes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import photorank as pr
+from photorank.calibrating import sensitivity, suggest
+from photorank.cli import main
+from photorank.evaluation.detection import detection
+from photorank.features.defects import blur
+from photorank.features.image import Photo
+from photorank.ranking.profiles import Profile
+from photorank.training.thresholds import likelihood, likely, threshold, to_label
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    """400 photos whose noise is known; people call those above 3 noisy, mostly."""
+    noise = np.random.default_rng(0).exponential(2, 400)
+    return pd.DataFrame({"file": [f"{i}.jpg" for i in range(400)], "noise": noise})
+
+
+def labelled(table: pd.DataFrame) -> pd.DataFrame:
+    doubt = np.random.default_rng(1).normal(0, 0.4, len(table))
+    return pd.DataFrame({"image": table["file"], "noisy": (table["noise"] + doubt > 3) * 1})
+
+
+def begins(profile: Profile) -> float:
+    """The noise from which on a photo is noisy."""
+    noise = np.linspace(0, 8, 801)
+    found = pr.tag(pd.DataFrame({"file": noise.astype(str), "noise": noise}), saved(profile))
+    return float(noise[found["is_noisy"].to_numpy()].min())
+
+
+def saved(profile: Profile) -> Path:
+    import tempfile
+
+    path = Path(tempfile.mkdtemp(), "p.toml")
+    path.write_text(profile.as_toml())
+    return path
+
+
+def test_detection_agrees_with_scikit_learn() -> None:
+    metrics = pytest.importorskip("sklearn.metrics", reason="needs photorank[demo]")
+    rng = np.random.default_rng(0)
+    score, label = rng.integers(0, 20, 300) / 20, rng.random(300) < 0.3
+    found = detection(score, label, resamples=50)
+    assert found["auc"]["value"] == pytest.approx(metrics.roc_auc_score(label, score))
+    expected = metrics.average_precision_score(label, score)
+    assert found["average_precision"]["value"] == pytest.approx(expected)
+    assert found["auc"]["low"] < found["auc"]["value"] < found["auc"]["high"]
+
+
+def test_detection_without_both_answers_has_no_figure() -> None:
+    found = detection([0.1, 0.2, np.nan], [1, 1, 0])
+    assert found == {"n": 2, "positives": 2, "auc": None, "average_precision": None}
+
+
+def test_whole_scenes_are_drawn() -> None:
+    rng = np.random.default_rng(0)
+    score, label = rng.random(40), np.arange(40) % 2
+    many = np.repeat(score, 10) + 0, np.repeat(label, 10)
+    alone = detection(score, label)["auc"]
+    by_scene = detection(*many, scene=np.repeat(np.arange(40), 10))["auc"]
+    assert by_scene["high"] - by_scene["low"] == pytest.approx(
+        alone["high"] - alone["low"], rel=0.1
+    )
+
+
+def test_the_cut_of_known_probabilities() -> None:
+    score = np.array([0.9, 0.8, 0.7, 0.2])
+    right = np.array([1.0, 1.0, 0.0, 1.0])
+    assert threshold(score, right, precision=1.0) == (
+        pytest.approx(0.75),
+        1.0,
+        pytest.approx(2 / 3),
+    )
+    assert threshold(score, right, recall=1.0)[1:] == (0.75, 1.0)
+    assert threshold(score, right)[1:] == (pytest.approx(2 / 3), pytest.approx(2 / 3))
+    with pytest.raises(
+        ValueError, match=r"expected to have a precision of 0\.9; the best has 0\.50"
+    ):
+        threshold(score, np.full(4, 0.5), precision=0.9)
+
+
+def test_the_curve_does_not_care_which_scores_were_labelled() -> None:
+    rng = np.random.default_rng(0)
+    score = rng.random(20_000)
+    label = rng.random(20_000) < likely(score, (0.5, 2.0))
+    np.testing.assert_allclose(likelihood(score, label), (0.5, 2), atol=0.12)
+    some = (score > 0.3) & (score < 0.7)
+    np.testing.assert_allclose(likelihood(score[some], label[some]), (0.5, 2), atol=0.25)
+
+
+def test_a_threshold_moves_to_where_people_see_it(table: pd.DataFrame) -> None:
+    found = pr.calibrate(table, labelled(table))
+    assert begins(Profile.load("default")) == pytest.approx(1.8, abs=0.02)
+    assert begins(found.profile) == pytest.approx(3, abs=0.15)
+    row = found.figures.loc["noisy"]
+    assert row["auc"]["value"] > 0.98
+    assert row["precision"] > 0.85
+
+
+def test_a_wish_is_kept(table: pd.DataFrame) -> None:
+    labels = labelled(table)
+    sure = pr.calibrate(table, labels, precision=0.99)
+    all_of_them = pr.calibrate(table, labels, recall=0.99)
+    truth = labels["noisy"].to_numpy(bool)
+    flagged = pr.tag(table, saved(sure.profile))["is_noisy"].to_numpy()
+    assert truth[flagged].mean() >= 0.98
+    flagged = pr.tag(table, saved(all_of_them.profile))["is_noisy"].to_numpy()
+    assert flagged[truth].mean() >= 0.98
+    assert begins(sure.profile) > begins(all_of_them.profile)
+
+
+def test_a_new_version_is_written_and_never_over_an_old_one(
+    table: pd.DataFrame, tmp_path: Path
+) -> None:
+    found = pr.calibrate(table, labelled(table))
+    path = found.save(tmp_path / "mine.toml")
+    back = Profile.load(path)
+    assert back.name == "mine"
+    assert re.fullmatch(r"1\+[0-9a-f]{6}", back.version)
+    assert back.thresholds == found.profile.thresholds
+    assert {tag: back.rules[tag] for tag in back.rules} == dict(Profile.load("default").rules)
+    with pytest.raises(ValueError, match="exists, and an old one is never written over"):
+        found.save(path)
+
+
+@pytest.mark.parametrize(
+    ("labels", "options", "message"),
+    [
+        (
+            {"image": ["1.jpg"], "dusty": [1]},
+            {},
+            r"a column for each tag .*\(noisy\); these have image",
+        ),
+        ({"noisy": [1]}, {}, "labels need a column file, path"),
+        ({"image": ["1.jpg"], "noisy": [""]}, {}, "nothing to calibrate: no label is filled in"),
+        (
+            {"image": ["1.jpg"], "noisy": [1]},
+            {},
+            "noisy: 1 of 1 labels say yes; 3 of each are needed",
+        ),
+        ({"image": ["x.jpg"], "noisy": [1]}, {}, "no label fits a photo"),
+        ({}, {"precision": 0.9, "recall": 0.9}, "a precision or a recall, not both"),
+        ({}, {"recall": 1.5}, "above 0 and at most 1, got 1.5"),
+    ],
+)
+def test_what_is_wrong_with_labels(
+    table: pd.DataFrame, labels: dict[str, list[object]], options: dict[str, float], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        pr.calibrate(table, pd.DataFrame(labels), **options)
+
+
+def test_words_count_as_labels(table: pd.DataFrame) -> None:
+    numbers = labelled(table)
+    words = numbers.assign(noisy=numbers["noisy"].map({1: "Yes", 0: "no"}))
+    first, second = (pr.calibrate(table, some).profile.thresholds for some in (numbers, words))
+    assert first == second
+
+
+def test_suggested_photos_are_doubtful_and_diverse(table: pd.DataFrame) -> None:
+    chosen = suggest(table, 40, only=["noisy"])
+    assert list(chosen.columns) == ["file", "noisy"]
+    noise = table.set_index("file").loc[chosen["file"], "noise"]
+    assert len(noise.unique()) == 40
+    near = noise.between(1.3, 2.3).mean()
+    assert near > 1.1 * table["noise"].between(1.3, 2.3).mean()
+    assert noise.min() < 0.5
+    assert noise.max() > 4
+    with pytest.raises(ValueError, match="no tag dusty in this table; there is: noisy"):
+        suggest(table, 5, only=["dusty"])
+    with pytest.raises(ValueError, match="a whole number from 1 up, got 0"):
+        suggest(table, 0)
+
+
+def test_labels_go_to_a_spreadsheet_and_back(
+    table: pd.DataFrame,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    table.to_csv("t.csv", index=False)
+    assert main(["calibrate", "t.csv", "--suggest", "60", "--tags", "noisy"]) == 0
+    empty = pd.read_csv("to_label-1.csv")
+    answers = labelled(table).set_index("image")["noisy"]
+    empty.assign(noisy=empty["file"].map(answers)).to_csv("filled.csv", index=False)
+    assert main(["calibrate", "t.csv", "--labels", "filled.csv"]) == 0
+    printed = capsys.readouterr().out
+    assert "--profile tags-1.toml" in printed
+    assert begins(Profile.load("tags-1.toml")) == pytest.approx(3, abs=0.5)
+    assert Path("results/tags-1_detection.png").stat().st_size > 1000
+    assert main(["tag", "t.csv", "--profile", "tags-1.toml"]) == 0
+    assert main(["calibrate", "t.csv"]) == 2
+    assert "give --labels FILE, --suggest N or --sensitivity" in capsys.readouterr().err
+
+
+def test_tags_answer_to_their_own_degradation(photo_file: Path) -> None:
+    measured = pr.extract([photo_file], ["sharpness"], quiet=True)
+    shares = sensitivity(measured)
+    assert shares.loc[("defocus", "5"), "out_of_focus"] == 1
+    assert shares.loc[("underexposure", "5"), "underexposed"] == 1
+    assert shares.loc[("gaussian_noise", "5"), "noisy"] == 1
+    assert shares.loc[("none", "0")].drop(["sharp", "well_exposed"], errors="ignore").sum() == 0
+
+
+@pytest.mark.slow
+def test_what_50_chosen_labels_are_worth(shared_data: Path) -> None:
+    """docs/tags.md: nearer to the cut of all labels than 50 drawn at random, not as near as 150."""
+    labels = pd.read_csv(shared_data / "mmp2k" / "labels.csv")
+    rows = [
+        blur(Photo.open(shared_data / "mmp2k" / "images" / file).view("luma", 512))
+        for file in labels["file"]
+    ]
+    table = pd.DataFrame(rows, columns=["edge_width", "blur_direction"]).assign(file=labels["file"])
+    score = pr.tag(table)["blurry_score"].to_numpy()
+    label = (labels["out_of_focus"] >= 2).to_numpy()
+
+    def cut(rows: np.ndarray) -> float:
+        return threshold(score, likely(score, likelihood(score[rows], label[rows])))[0]
+
+    flagged = (score >= cut(np.arange(len(score)))).mean()
+    rng = np.random.default_rng(0)
+    cuts = np.array([0.5])
+    off = {
+        "chosen": [cut(to_label(score[:, None], cuts, 50, seed=s)) for s in range(100)],
+        "50": [cut(rng.choice(len(score), 50, replace=False)) for _ in range(100)],
+        "150": [cut(rng.choice(len(score), 150, replace=False)) for _ in range(100)],
+    }
+    mean = {
+        n: float(np.mean([abs((score >= c).mean() - flagged) for c in found]))
+        for n, found in off.items()
+    }
+    assert mean["chosen"] < mean["50"]
+    assert mean["chosen"] < 2.5 * mean["150"]

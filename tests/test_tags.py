@@ -1,0 +1,401 @@
+"""Tags: each rule, what a profile may say, what comes of real blur, and the files that are written."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import photorank as pr
+from photorank.cli import main
+from photorank.features.defects import blockiness, blur, content_hash, tones
+from photorank.features.image import Photo
+from photorank.ranking import profiles, tags
+from photorank.ranking.classes import quality_class, quality_score
+from photorank.ranking.profiles import Profile
+from photorank.ranking.suggestions import exposure_error, suggestion
+from photorank.training.degradations import degrade
+
+DEFAULT = Profile.load("default")
+FAULTLESS = {
+    "edge_width": 0.6,
+    "blur_direction": 1.05,
+    "brightness": 0.45,
+    "exposure": 0.95,
+    "clipped_highlights": 0.0,
+    "highlight_level": 0.9,
+    "shadow_level": 0.1,
+    "contrast": 0.6,
+    "noise": 0.2,
+    "blockiness": 0.1,
+    "entropy": 7.2,
+    "colourfulness": 40.0,
+    "width": 4000,
+    "height": 3000,
+    "bytes": 4_000_000,
+    "path": "a.jpg",
+    "file": "a.jpg",
+    "content_hash": "0" * 32,
+    "face_present": 1.0,
+    "face_area": 0.1,
+    "dup_keeper": True,
+    "dup_group": 1,
+}
+
+
+def tagged(**different: object) -> set[str]:
+    """The tags of a faultless photo that differs in these columns."""
+    found = tags.tag(pd.DataFrame([FAULTLESS | different]), Profile.load("faces"))
+    assert found.left_out == {}
+    return set(filter(None, found.table["tags"].iloc[0].split(", ")))
+
+
+def width(rgb: np.ndarray) -> float:
+    return blur(Photo.from_image(rgb).view("luma", 512))[0]
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "expected"),
+    [
+        ("edge_width", 2.5, {"blurry", "out_of_focus"}),
+        ("highlight_level", 0.2, {"low_light"}),
+        ("brightness", 0.08, {"low_light"}),
+        ("clipped_highlights", 0.3, set()),  # saturated colour: no white is blown
+        ("contrast", 0.1, {"low_contrast"}),
+        ("noise", 5.0, {"noisy"}),
+        ("bytes", 100_000, {"compressed"}),
+        ("width", 100, {"odd_aspect"}),
+        ("entropy", 1.0, {"low_information"}),
+        ("colourfulness", 0.0, {"grayscale"}),
+        ("face_present", 0.0, {"no_face"}),
+        ("face_area", 0.002, {"face_too_small"}),
+    ],
+)
+def test_one_fault_makes_its_tags_and_no_other(
+    column: str, values: float, expected: set[str]
+) -> None:
+    good = {"sharp", "well_exposed"}
+    assert tagged() == good
+    assert tagged(**{column: values}) - good == expected
+
+
+def test_faults_of_several_columns() -> None:
+    moved = {"blur_direction": 1.8, "edge_width": 1.2}
+    assert tagged(**moved) - {"well_exposed"} == {"blurry", "motion_blur"}
+    assert "motion_blur" not in tagged(blur_direction=1.8, edge_width=0.5)  # a photo of stripes
+    assert "overexposed" in tagged(clipped_highlights=0.4, highlight_level=1.0)
+    assert "underexposed" in tagged(highlight_level=0.5, brightness=0.2)
+    assert "underexposed" not in tagged(highlight_level=0.5, brightness=0.5)  # fog
+    assert "compressed" in tagged(blockiness=1.5, width=1200, height=800)
+    assert "compressed" not in tagged(blockiness=1.5)  # blocks of 12 megapixels cannot be seen
+    assert "low_resolution" in tagged(width=320, height=240, bytes=40_000)
+
+
+def test_scores_are_a_half_and_95_percent_where_the_rule_says() -> None:
+    values = pd.DataFrame({"noise": [1.8, 4.0, -1e9, 1e9, np.nan]})
+    scores, _ = tags.score(values, DEFAULT.rules["noisy"])
+    np.testing.assert_allclose(scores, [0.5, 0.95, 0, 1, np.nan], atol=1e-12)
+
+
+def test_any_rule_will_do_and_in_a_rule_all_columns() -> None:
+    rules = [{"a": [0, 1], "b": [0, 1]}, {"c": [0, -1]}]
+    values = pd.DataFrame({"a": [9.0, 9, -9], "b": [9.0, -9, -9], "c": [9.0, 9, -9]})
+    scores, because = tags.score(values, rules)
+    np.testing.assert_allclose(scores, [1, 0, 1], atol=1e-9)
+    assert because[[0, 2]].tolist() == [0, 1]
+    without, _ = tags.score(values[["a", "b"]], rules)
+    np.testing.assert_allclose(without, [1, 0, 0], atol=1e-9)
+
+
+def test_a_tag_without_its_columns_is_left_out_and_said() -> None:
+    found = tags.tag(pd.DataFrame({"file": ["a"], "noise": [9.0]}), DEFAULT)
+    assert found.table["tags"].tolist() == ["noisy"]
+    assert found.left_out["blurry"] == "needs edge_width"
+    assert found.left_out["near_duplicate"] == "needs dup_keeper"
+    assert "is_blurry" not in found.table
+
+
+def test_the_reason_holds_the_value_and_where_the_tag_begins() -> None:
+    (row,) = tags.tag(pd.DataFrame([FAULTLESS | {"noise": 5.0}]), DEFAULT).told.values()
+    assert row["noisy"][0] == "noise 5, from 1.8"
+    assert row["sharp"][0] == "edge_width 0.6, down from 0.8"
+    lenient = Profile.load("lenient")
+    (row,) = tags.tag(pd.DataFrame([FAULTLESS | {"noise": 5.0}]), lenient).told.values()
+    began = float(row["noisy"][0].split("from ")[1])
+    scores, _ = tags.score(pd.DataFrame({"noise": [began]}), lenient.rules["noisy"])
+    assert scores[0] == pytest.approx(lenient.threshold("noisy"), abs=0.01)
+
+
+def test_failed_photos_have_no_tag_and_no_class() -> None:
+    rows = pd.DataFrame([FAULTLESS | {"error": None}, {"file": "b.jpg", "error": "truncated"}])
+    found = tags.tag(rows, DEFAULT).table
+    assert found["quality_class"].tolist() == ["Good", ""]
+    assert found["tags"].tolist()[1] == ""
+    assert not found["is_sharp"].iloc[1]
+    assert found["sharp_score"].isna().tolist() == [False, True]
+    assert found["is_sharp"].dtype == bool
+
+
+def test_common_tags_speak_of_the_folder() -> None:
+    noisy = [FAULTLESS | {"noise": n} for n in (5, 5, 5, 0)]
+    assert tags.tag(pd.DataFrame(noisy), DEFAULT).common == {
+        "noisy": 0.75,
+        "exact_duplicate": 0.75,
+        "well_exposed": 1.0,
+        "sharp": 1.0,
+    }
+
+
+def test_profiles_differ_in_how_soon_they_flag() -> None:
+    noise = pd.DataFrame([FAULTLESS | {"noise": n} for n in np.linspace(0, 4, 81)])
+    counts = [
+        int(tags.tag(noise, Profile.load(name)).table["is_noisy"].sum())
+        for name in ("lenient", "default", "strict")
+    ]
+    assert counts == sorted(set(counts)), "each flags more than the one before"
+
+
+@pytest.mark.parametrize("name", profiles.names())
+def test_shipped_profiles_load(name: str) -> None:
+    profile = Profile.load(name)
+    assert profile.name == name
+    assert profile.version
+    assert set(profile.quality["serious"]) | set(profile.quality["minor"]) <= set(profile.tags)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name = [", "is not TOML"),
+        ('extends = "defaults"', "no profile 'defaults': there is default, faces, lenient, strict"),
+        ('extends = "default"\nmore = ["dusty"]', "the tag 'dusty' has no rule"),
+        ('extends = "default"\nfoo = 1', "other keys than a profile: .*'foo'"),
+        ('name = "mine"', "other keys than a profile: 'tags'"),
+        (
+            'extends = "default"\n[rules]\nnoisy = [{noise = [2, 2]}]',
+            r"\[where the score is .5, where it is .95\], two different numbers; got",
+        ),
+        (
+            'extends = "default"\n[thresholds]\nnoisy = 1.0',
+            "score above 0 and below 1, got noisy = 1.0",
+        ),
+        ('extends = "default"\n[thresholds]\nnoisi = 0.4', "got noisi = 0.4"),
+    ],
+)
+def test_what_is_wrong_with_a_profile(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        Profile.load(path)
+
+
+def test_a_profile_of_other_measurements_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('name = "mine"\nversion = "1"\nextends = "default"\n[columns]\nnoise = "0"\n')
+    table = pr.extract({"a": np.full((64, 64, 3), 90, np.uint8)}, ["noise"], quiet=True)
+    with pytest.raises(ValueError, match="fitted to version '0' of 'noise', this table has '2'"):
+        pr.tag(table, profile=path)
+
+
+def test_classes() -> None:
+    scores = {
+        "blurry": np.array([0.0, 0.6, 0.95, 0.0, 0]),
+        "low_light": np.array([0, 0, 0, 1.0, 0]),
+    }
+    quality = quality_score(pd.DataFrame(index=range(5)), scores, DEFAULT)
+    np.testing.assert_allclose(quality, [1, 0.4, 0.05, 0.5, 1])
+    classes = quality_class(quality, scores, DEFAULT).tolist()
+    assert classes == ["Good", "Poor", "Poor", "Fair", "Good"]
+    learned = pd.DataFrame({"quality": [0.8, 0.8, 0.8, 0.8, 0.2]})
+    classes = quality_class(quality_score(learned, scores, DEFAULT), scores, DEFAULT).tolist()
+    assert classes == ["Good", "Fair", "Poor", "Fair", "Poor"]
+
+
+def test_suggestions_are_made_of_the_measurements() -> None:
+    dark = {"brightness": 0.18}
+    assert suggestion("underexposed", dark, "") == "Shadows are crushed: expose about +1.3 EV."
+    assert "lift the shadows" in suggestion("underexposed", {"brightness": 0.45}, "")
+    assert suggestion("noisy", {"noise": 3.21}, "").startswith("Grain of 3.2 levels")
+    assert suggestion("noisy", {}, "") == suggestion("sharp", dark, "") == ""
+
+
+def test_every_suggestion_and_judge_belongs_to_a_tag() -> None:
+    from photorank.ranking.suggestions import _SENTENCES
+
+    every = set(Profile.load("faces").tags)
+    assert set(_SENTENCES) | set(tags._JUDGES) <= every
+    assert set(tags._JUDGES) == set(profiles.DUPLICATES)
+
+
+def test_known_exposure_errors_are_told(shared_data: Path) -> None:
+    """docs/tags.md: median absolute error .21 EV on photos whose error is in their name."""
+    errors = []
+    for path in sorted((shared_data / "exposure_ev").iterdir()):
+        if known := re.search(r"_([NP])([\d.]+)\.JPG$", path.name):
+            ev = float(known[2]) * (1 if known[1] == "P" else -1)
+            luma = Photo.open(path).view("luma", 512)
+            errors.append(abs(exposure_error(float(luma.mean()) / 255) - ev))
+    assert len(errors) == 14
+    assert np.median(errors) < 0.25
+
+
+def test_edges_widen_with_every_blur_and_keep_their_width_otherwise(photo: np.ndarray) -> None:
+    widths = [width(photo), *(width(degrade(photo, "defocus", n)) for n in (1, 2, 3, 4, 5))]
+    assert all(b > a for a, b in itertools.pairwise(widths)), widths
+    dimmer = (photo * 0.6).astype(np.uint8)
+    assert width(dimmer) == pytest.approx(widths[0], rel=0.1)
+    assert width(np.ascontiguousarray(photo[::-1])) == pytest.approx(widths[0], rel=0.01)
+
+
+def test_a_known_sigma_is_measured(photo: np.ndarray) -> None:
+    """A step blurred by sigma 4 pixels of 512."""
+    step = np.zeros((384, 512), np.float32)
+    step[:, 256:] = 200
+    for sigma in (1.5, 2.5, 4):
+        blurred = cv2.GaussianBlur(step, (0, 0), sigma).astype(np.uint8)
+        assert blur(blurred)[0] == pytest.approx(sigma / 512 * 1000, rel=0.15)
+
+
+def test_motion_has_a_direction_and_defocus_has_none(photo: np.ndarray) -> None:
+    def direction(rgb: np.ndarray) -> float:
+        return blur(Photo.from_image(rgb).view("luma", 512))[1]
+
+    assert direction(photo) < 1.3
+    assert direction(degrade(photo, "defocus", 4)) < 1.3
+    moved = [direction(degrade(photo, "motion_blur", level)) for level in (3, 4, 5)]
+    assert min(moved) > 1.35
+
+
+def test_noise_does_not_make_a_blurred_photo_sharp(photo: np.ndarray) -> None:
+    blurred = degrade(photo, "defocus", 4)
+    assert width(degrade(blurred, "gaussian_noise", 2)) > 1.5 * width(photo)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (40, 3), (64, 64)])
+def test_measures_of_pictures_that_show_nothing(shape: tuple[int, int]) -> None:
+    flat = np.full(shape, 77, np.uint8)
+    assert blur(flat)[0] > 15
+    assert blur(flat)[1] == 1
+    assert blockiness(flat) == 0
+    assert tones(flat)[2] == 0
+
+
+def test_entropy_and_levels_by_hand() -> None:
+    levels = np.repeat(np.arange(0, 256, 32, dtype=np.uint8), 8).reshape(8, 8)
+    assert tones(levels) == (0.0, 224 / 255, 3.0)
+
+
+def test_blocks_are_seen_and_noise_is_none(photo: np.ndarray) -> None:
+    found = []
+    for level in (1, 3, 5):
+        found.append(
+            blockiness(Photo.from_image(degrade(photo, "jpeg_compression", level)).view("luma"))
+        )
+    assert found == sorted(found)
+    assert found[-1] > 1 > found[0]
+    noise = np.random.default_rng(0).integers(0, 255, (512, 512), dtype=np.uint8)
+    assert blockiness(noise) < 0.05
+
+
+def test_the_hash_is_of_the_pixels(photo: np.ndarray, tmp_path: Path) -> None:
+    Image.fromarray(photo).save(tmp_path / "a.png")
+    Image.fromarray(photo).save(tmp_path / "b.webp", lossless=True)
+    Image.fromarray(photo).save(tmp_path / "c.jpg", quality=95)
+    a, b, c = (content_hash(Photo.open(p).view("rgb", 512)) for p in sorted(tmp_path.iterdir()))
+    assert a == b != c
+    assert len(a) == 32
+
+
+@pytest.fixture(scope="module")
+def folder(photo: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A photo, a blurred one, a copy, a damaged file."""
+    folder = tmp_path_factory.mktemp("shoot")
+    Image.fromarray(photo).save(folder / "good.png")
+    Image.fromarray(photo).save(folder / "same.png", compress_level=1)
+    Image.fromarray(degrade(photo[:, 40:], "defocus", 5)).save(folder / "blurred.png")
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+    return folder
+
+
+def test_a_ranking_holds_the_tags_and_can_be_ranked_again(folder: Path) -> None:
+    ranked = pr.rank(folder, aesthetic="none", quiet=True)
+    by_file = ranked.set_index("file")
+    assert by_file.loc["blurred.png", "is_blurry"]
+    assert "blurry" in by_file.loc["blurred.png", "tags"]
+    assert by_file["is_exact_duplicate"].sum() == 1
+    record = ranked.attrs["photorank"]["tags"]
+    assert (record["profile"], record["version"]) == ("default", "1")
+    assert record["counts"]["blurry"] == 1
+    assert record["left_out"] == {}
+    again = pr.rank(ranked, profile="faces")
+    assert again.columns.duplicated().sum() == 0
+    assert "is_no_face" in again
+    assert again.attrs["photorank"]["tags"]["profile"] == "faces"
+    pd.testing.assert_series_equal(again["is_blurry"], ranked["is_blurry"])
+
+
+def test_tagging_needs_no_ranking(folder: Path) -> None:
+    measured = pr.extract(folder, aesthetic="none", quiet=True)
+    found = pr.tag(measured, profile="strict").set_index("file")
+    assert found["is_exact_duplicate"].sum() == 1
+    assert found.loc["broken.jpg", "quality_class"] == ""
+
+
+def test_the_command_writes_results_objects_and_a_plot(
+    folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["tag", "--input_dir", str(folder), "--aesthetic", "none"]) == 0
+    printed = capsys.readouterr().out
+    assert "3 photos by the profile default 1" in printed
+    out = tmp_path / "output" / "tags" / folder.name
+    results = pd.read_csv(out / "quality_results.csv")
+    assert list(results.columns[:3]) == ["image", "quality", "tags"]
+    assert set(results["quality"].dropna()) <= {"Good", "Fair", "Poor"}
+    objects = {o["image"]: o for o in json.loads((out / "tagged_images.json").read_text())}
+    assert len(objects) == 4
+    assert objects["broken.jpg"]["error"]
+    blurred = objects["blurred.png"]
+    assert blurred["scores"]["blurry"] > 0.95
+    assert blurred["reasons"]["blurry"].startswith("edge_width")
+    assert blurred["suggestions"]["out_of_focus"]
+    assert blurred["made_by"]["version"] == "1"
+    with Image.open(out / "tags.png") as plot:
+        assert plot.width > 400
+    assert main(["tag", "--input_dir", str(folder), "--aesthetic", "none", "--strict"]) == 1
+    (out / "tagged_images.json").write_text("[]")
+    assert main(["tag", "--input_dir", str(folder)]) == 2
+    assert "was not written by photorank" in capsys.readouterr().err
+
+
+def test_a_table_that_was_saved_is_tagged_without_photos(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pr.save(pr.rank(folder, aesthetic="none", quiet=True), tmp_path / "t.csv")
+    arguments = ["tag", "--input_csv", str(tmp_path / "t.csv"), "--profile", "strict"]
+    assert main([*arguments, "--output_dir", str(tmp_path / "out")]) == 0
+    assert "by the profile strict 1" in capsys.readouterr().out
+
+
+def test_sharp_photos_are_not_flagged_and_blurred_copies_are(shared_data: Path) -> None:
+    """Gaussian blur from half a percent of the long side up, on photos of 12 to 24 MP."""
+    flagged = {}
+    for path in sorted((shared_data / "big").rglob("*.jpg")):
+        rgb = Photo.open(path).view()
+        side = max(rgb.shape[:2])
+        copies = [rgb, *(cv2.GaussianBlur(rgb, (0, 0), p / 100 * side) for p in (0.5, 1, 2, 4))]
+        flagged[path.name] = [
+            width(copy) > DEFAULT.rules["blurry"][0]["edge_width"][0] for copy in copies
+        ]
+    assert len(flagged) == 8
+    assert all(found == [False, True, True, True, True] for found in flagged.values()), flagged
