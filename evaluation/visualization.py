@@ -87,8 +87,11 @@ def _numeric_columns(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _values(table: pd.DataFrame, name: str) -> pd.Series[float]:
-    """A column's finite numbers as floats, NaN for the rest or where there is no such column."""
-    if name not in table:
+    """A column's finite numbers as floats, NaN for the rest or where there is no such column.
+
+    Text is no number, even where it reads like one: a hash may have ten digits and no letter.
+    """
+    if name not in table or pd.api.types.infer_dtype(table[name], skipna=True) == "string":
         return pd.Series(np.nan, index=table.index)
     values = pd.to_numeric(table[name], errors="coerce").astype(float)
     return values.where(np.isfinite(values))

@@ -10,7 +10,6 @@ from typing import Any
 import pandas as pd
 
 from . import __version__, tables
-from .evaluation.tag_plot import tag_shares
 from .ranking import tags
 from .ranking.classes import CLASSES
 from .ranking.dedup import mark_duplicates
@@ -79,6 +78,8 @@ def save(tagged: pd.DataFrame, found: tags.Tagged, folder: Path) -> list[Path]:
     Raises:
         ValueError: a place that cannot be written, or a file there that is not photorank's.
     """
+    from .evaluation.tag_plot import tag_shares  # brings matplotlib, which `rank` never needs
+
     check_places(folder)
     said = [c for c in tables.tag_columns(tagged) if c not in _FIRST]
     results = tagged[[*_FIRST, *said, "path", "error"]].rename(columns=_NAMES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,7 +46,8 @@ def exposure_error(brightness: float) -> float:
 def suggestion(tag: str, photo: Mapping[Any, Any], because: str) -> str:
     """The sentence for this tag and photo; nothing where there is none, or a number for it is missing."""
     known = {str(name): value for name, value in photo.items()} | {"because": because}
-    off = exposure_error(known.get("brightness", 0.0))
+    brightness = known.get("brightness")  # may be missing: no EV can be named then
+    off = math.nan if brightness is None else exposure_error(brightness)
     known["more_light"] = f"expose about {-off:+.1f} EV" if off <= -_SEEN else "lift the shadows"
     known["less_light"] = f"expose about {-off:+.1f} EV" if off >= _SEEN else "spare the highlights"
     try:

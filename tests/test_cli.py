@@ -203,6 +203,18 @@ def test_help_is_quick_and_loads_nothing_heavy() -> None:
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
 
+def test_rank_loads_nothing_that_only_pictures_need(tmp_path: Path) -> None:
+    Image.new("RGB", (64, 48), (90, 120, 40)).save(tmp_path / "a.png")
+    program = (
+        "import sys; from photorank.cli import main\n"
+        "code = main(['rank', sys.argv[1], '--aesthetic', 'none', '--cache', 'off', '--quiet',\n"
+        "             '--output_csv', sys.argv[1] + '/t.csv'])\n"
+        "heavy = {'torch', 'matplotlib', 'scipy.stats', 'optuna'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else code)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, check=True)
+
+
 def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(
     folder: Path, tmp_path: Path
 ) -> None:

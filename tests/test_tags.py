@@ -399,3 +399,13 @@ def test_sharp_photos_are_not_flagged_and_blurred_copies_are(shared_data: Path) 
         ]
     assert len(flagged) == 8
     assert all(found == [False, True, True, True, True] for found in flagged.values()), flagged
+
+
+@pytest.mark.parametrize("brightness", [{}, {"brightness": None}, {"brightness": float("nan")}])
+def test_without_a_brightness_no_ev_is_named(brightness: dict[str, float | None]) -> None:
+    photo = brightness | {"clipped_highlights": 0.3}
+    assert suggestion("underexposed", photo, "") == "Shadows are crushed: lift the shadows."
+    assert suggestion("overexposed", photo, "") == (
+        "30% of the frame is blown out: spare the highlights."
+    )
+    assert suggestion("low_light", photo, "") == ""

@@ -66,6 +66,16 @@ def test_one_more_column_is_one_more_picture(table: pd.DataFrame, tmp_path: Path
     assert drawn(tmp_path / "4.png").shape[0] > drawn(tmp_path / "3.png").shape[0]
 
 
+def test_text_is_not_drawn_even_where_it_reads_like_a_number(
+    table: pd.DataFrame, tmp_path: Path
+) -> None:
+    hashes = ["9fee256238984d71"] * 48 + ["8080008080000000", "12345e0000000000"]
+    columns = [{"name": "sharpness"}, {"name": "phash"}]
+    histograms(table.assign(phash=hashes), tmp_path / "hash.png", columns)
+    histograms(table, tmp_path / "none.png", columns)
+    assert np.array_equal(drawn(tmp_path / "hash.png"), drawn(tmp_path / "none.png"))
+
+
 @pytest.mark.parametrize("heavy", [True, False])
 @pytest.mark.parametrize(
     "values",

@@ -240,6 +240,16 @@ def test_the_default_scale_and_its_score_from_1_to_10(drop: Path) -> None:
     assert rows["score_1_to_10"].to_list() == (1 + 9 * rows["final_score"]).round(1).to_list()
 
 
+def test_it_needs_no_flag_but_the_scale(drop: Path) -> None:
+    """With all features and all tags, where every other test here has two features."""
+    fill(drop, 0, 2)
+    assert main(["watch", "drop", "--once", "--aesthetic", "none", "--scale", "default"]) == 0
+    rows = pr.load("output/csvs/drop_watch.csv")
+    ranked = pr.rank("drop", aesthetic="none", scale="default").set_index("file")
+    expected = ranked.loc[rows["file"], "final_score"].to_list()
+    assert rows["final_score"].to_list() == pytest.approx(expected, abs=1e-9)
+
+
 def test_quiet_says_nothing_of_what_is_well(drop: Path, capsys: Capture) -> None:
     fill(drop, 0, 2)
     assert watch("--quiet") == 0
