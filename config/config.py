@@ -71,6 +71,10 @@ class Settings:
     negative_prompt: tuple[str, ...] = _setting(
         "what a bad photo is, in words; repeatable", metavar="TEXT"
     )
+    vocabulary: str = _setting(
+        "a text file with a tag in each line, or tag: prompt; CLIP says which of them fit a photo",
+        metavar="FILE",
+    )
     weights: str | Mapping[str, Any] = _setting(
         "name=value,... or a JSON file; replaces the default weights, a name not given weighs 0",
         metavar="WEIGHTS",

@@ -44,8 +44,8 @@ def contact_sheet(
 
     Args:
         table: ranked photos with `final_score`; `rank`, `file`, `path`, `dup_group`, `dup_keeper`,
-            `face_present`, `tags`, `tag_reasons`, `error` and `<column>_contribution` are used where
-            they are there.
+            `face_present`, `quality_class`, `tags`, `tag_reasons`, `semantic_tags`,
+            `semantic_scores`, `error` and `<column>_contribution` are used where they are there.
         path: where to write. The file grows as thumbnails come: write it to a temporary place and
             rename it to have it whole or not at all.
         thumbnail: takes a photo's path, returns an upright RGB array (h, w, 3) of any size, or the
@@ -138,7 +138,7 @@ class _Sheet:
         label = f"{name}, rank {rank or 'none'}, score {shown}"
         return (
             f'<li class="photo"{data}><div class="own">{self._link(row, label)}'
-            f'<div class="head"><span class="rank">{rank}</span>'
+            f'<div class="head"><span class="rank">{_rank_and_class(row)}</span>'
             f'<span class="score">{shown}</span></div>'
             f'<div class="name" title="{name}">{name}</div>{_tags(row)}{self._reasons(row)}</div>'
         )
@@ -180,15 +180,29 @@ class _Sheet:
         return f'<dl class="why">{"".join(lines)}</dl>'
 
 
+def _rank_and_class(row: Row) -> str:
+    return " · ".join(filter(None, (_whole(row.get("rank")), _said(row, "quality_class"))))
+
+
 def _tags(row: Row) -> str:
-    """The photo's tags in a line; pointed at, it tells the reasons."""
-    tags = row.get("tags")
-    if not isinstance(tags, str) or not tags:
+    """The photo's tags in a line, then those of a vocabulary; pointed at, each tells its reasons."""
+    measured = _said(row, "tags").replace("_", " ")
+    return _marks("tags", measured, _said(row, "tag_reasons")) + _marks(
+        "tags seen", _said(row, "semantic_tags"), _said(row, "semantic_scores")
+    )
+
+
+def _marks(kind: str, tags: str, title: str) -> str:
+    if not tags:
         return ""
-    reasons = row.get("tag_reasons")
-    title = _text(reasons) if isinstance(reasons, str) else ""
-    marks = "".join(f"<li>{_text(tag.replace('_', ' '))}</li>" for tag in tags.split(", "))
-    return f'<ul class="tags" title="{title}">{marks}</ul>'
+    marks = "".join(f"<li>{tag}</li>" for tag in tags.split(", "))
+    return f'<ul class="{kind}" title="{title}">{marks}</ul>'
+
+
+def _said(row: Row, column: str) -> str:
+    """The text of a column, ready for the page; empty where there is none."""
+    text = row.get(column)
+    return _text(text) if isinstance(text, str) else ""
 
 
 def _stacks(ranked: pd.DataFrame) -> list[tuple[int, list[int]]]:

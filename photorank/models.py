@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from .config.config import Settings, near
-from .features import BUILTIN, aesthetic, faces, hub
+from .features import BUILTIN, aesthetic, faces, hub, semantic
 from .features.extract import resolve
 from .utils.logging import logger
 
@@ -56,7 +56,7 @@ def _is_here(find: Callable[..., Any]) -> bool:
 
 def features_of(settings: Settings) -> list[Any]:
     """What a run with these settings measures, as this machine can."""
-    return resolve([*_features(settings), *_clip_head(settings)])
+    return resolve([*_features(settings), *_clip_heads(settings)])
 
 
 def _features(settings: Settings) -> list[Any]:
@@ -86,13 +86,32 @@ def wants_clip(settings: Settings) -> bool:
     return settings.aesthetic == "clip"
 
 
-def _clip_head(settings: Settings) -> list[Any]:
-    """CLIP's prompt score, or nothing where it is not wanted or, with `auto`, its weights are missing."""
+def vocabulary_of(settings: Settings) -> dict[str, str]:
+    """The semantic tags that are asked for, and their prompts.
+
+    Raises:
+        ValueError: a vocabulary that cannot be used, or one for a run without CLIP.
+    """
+    if not settings.vocabulary:
+        return {}
+    if not wants_clip(settings):
+        raise ValueError(
+            f"the vocabulary {settings.vocabulary} needs CLIP, and this run is without: leave out "
+            "aesthetic=none, and name aesthetic among the features"
+        )
+    return semantic.read_vocabulary(settings.vocabulary)
+
+
+def _clip_heads(settings: Settings) -> list[Any]:
+    """CLIP's scores, or nothing where it is not wanted or, with `auto`, its weights are missing."""
+    vocabulary = vocabulary_of(settings)
     if not wants_clip(settings):
         return []
     try:
         checkpoint = aesthetic.find_checkpoint(*clip_names(settings))
     except aesthetic.CheckpointMissing as error:
+        if vocabulary:
+            raise aesthetic.CheckpointMissing(f"a vocabulary needs CLIP: {error}") from error
         if settings.aesthetic == "clip":
             raise
         logger.warning("ranking without CLIP (--aesthetic none asks for that): %s", error)
@@ -102,7 +121,9 @@ def _clip_head(settings: Settings) -> list[Any]:
     )
     if cache := cache_of(settings):
         encoder = aesthetic.with_stored_texts(encoder, cache)
-    return [aesthetic.aesthetic_head(encoder, settings.positive_prompt, settings.negative_prompt)]
+    prompts = settings.positive_prompt, settings.negative_prompt
+    tags = [semantic.semantic_head(encoder, vocabulary)] if vocabulary else []
+    return [aesthetic.aesthetic_head(encoder, *prompts), *tags]
 
 
 def cache_of(settings: Settings) -> str:

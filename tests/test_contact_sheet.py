@@ -75,6 +75,23 @@ def test_photos_stand_in_rank_order_with_their_scores(tmp_path: Path) -> None:
     assert page.all("a")[1]["aria-label"] == "1.jpg, rank 2, score 0.500"
 
 
+def test_class_and_tags_stand_beside_the_photo_and_tell_their_reasons(tmp_path: Path) -> None:
+    table = photos(2)
+    table["quality_class"] = ["Good", None]
+    table["tags"], table["tag_reasons"] = ["odd_aspect, <b>", ""], ["aspect 0.2", ""]
+    table["semantic_tags"], table["semantic_scores"] = (
+        ["beach, sea", np.nan],
+        ["0.70, 0.20", np.nan],
+    )
+    page = sheet(table, tmp_path)
+    assert page.texts["rank"] == ["1 · Good", "2"]
+    assert [(t["class"], t["title"]) for t in page.all("ul")] == [
+        ("tags", "aspect 0.2"),
+        ("tags seen", "0.70, 0.20"),
+    ]
+    assert page.texts["li"][:4] == ["odd aspect", "<b>", "beach", "sea"]
+
+
 def test_thumbnails_are_small_pictures_inside_the_file(tmp_path: Path) -> None:
     uri = sheet(photos(1), tmp_path).all("img")[0]["src"]
     assert uri is not None
