@@ -170,7 +170,8 @@ def command(folder: Path, name: str, *more: object, **options: object) -> str:
 
 @pytest.mark.slow
 def test_on_a_full_disk_there_is_one_warning_and_the_right_table(folder: Path) -> None:
-    plain = ("--aesthetic", "none", "--workers", 0)
+    # two features: the table itself must fit where the store does not
+    plain = ("--aesthetic", "none", "--workers", 0, "--features", "sharpness,noise")
     command(folder, "whole", *plain, "--cache", "off")
 
     def no_file_beyond_24_kb() -> None:
