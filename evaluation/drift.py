@@ -130,7 +130,7 @@ def psi(reference: np.ndarray, current: np.ndarray) -> tuple[float, int]:
     Args:
         reference, current: (n,) and (m,) finite numbers, at least one each.
 
-    >>> psi(np.arange(100.0), np.arange(100.0) + 0.25)
+    >>> psi(np.arange(100.0), np.arange(100.0) + 0.05)
     (0.0, 10)
     """
     deciles, often = np.unique(
