@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ Rule = Mapping[str, Sequence[float]]
 DUPLICATES = {"near_duplicate": "dup_keeper", "exact_duplicate": "content_hash"}
 """The tags that compare photos, which no rule can say, and the column that each needs."""
 
+_QUALITY = {"serious", "minor", "sure_from", "poor_below", "good_from"}
 _FOLDER = Path(__file__).parent / "profiles"
 
 
@@ -52,8 +54,14 @@ class Profile:
                         f"profile {self.name}: a rule of {tag!r} is column = [where the score is .5, "
                         f"where it is .95], two different numbers; got {dict(rule)}"
                     )
+        if missing := ({"all"} - set(self.thresholds)) | (_QUALITY - set(self.quality)):
+            raise ValueError(
+                f"profile {self.name}: [thresholds] needs all, [quality] {', '.join(sorted(_QUALITY))}; "
+                f"missing: {', '.join(sorted(missing))}"
+            )
         for tag, threshold in self.thresholds.items():
-            if tag not in (*self.tags, "all") or not 0 < threshold < 1:
+            known = tag in (*self.tags, "all") and isinstance(threshold, int | float)
+            if not known or not 0 < threshold < 1:
                 raise ValueError(
                     f"profile {self.name}: thresholds are tag = score above 0 and below 1, "
                     f"got {tag} = {threshold}"
@@ -63,22 +71,14 @@ class Profile:
     def load(cls, given: str | os.PathLike[str]) -> Profile:
         """A shipped profile by name, or one from a TOML file.
 
-        A profile that `extends` another one takes from it whatever it does not say itself, rules and
-        thresholds one by one; `more` are tags besides those of the other.
+        A profile that `extends` another one takes from it whatever it does not say itself, rules,
+        thresholds and `quality` one by one; `more` are tags besides those of the other.
 
         Raises:
             ValueError: no such profile, not TOML, or something in it that makes no sense.
         """
-        contents = _read(given)
-        more = contents.pop("more", [])
-        if "extends" in contents:
-            base = _read(contents.pop("extends"))
-            for part in ("rules", "thresholds"):
-                contents[part] = base[part] | contents.get(part, {})
-            contents = base | contents
         try:
-            contents["tags"] = [*contents["tags"], *more]
-            return cls(**contents)
+            return cls(**_contents(given))
         except (TypeError, KeyError) as error:
             keys = ", ".join(cls.__dataclass_fields__)
             raise ValueError(
@@ -94,13 +94,15 @@ class Profile:
         """The whole profile as a TOML file, which `load` reads."""
         parts = {n: getattr(self, n) for n in ("thresholds", "quality", "columns", "made_by")}
         lines = ["# A profile of photorank's tags; docs/tags.md says how to read it."]
-        lines += [f"{n} = {json.dumps(getattr(self, n))}" for n in ("name", "version")]
-        lines += [f"tags = {json.dumps(list(self.tags))}", "", "[rules]"]
+        lines += [f"{n} = {_toml(getattr(self, n))}" for n in ("name", "version")]
+        lines += [f"tags = {_toml(list(self.tags))}", "", "[rules]"]
         for tag, rules in self.rules.items():
-            each = (", ".join(f"{c} = {list(ends)}" for c, ends in rule.items()) for rule in rules)
-            lines.append(f"{tag} = [{', '.join(f'{{ {columns} }}' for columns in each)}]")
+            each = (
+                ", ".join(f"{_key(c)} = {list(ends)}" for c, ends in rule.items()) for rule in rules
+            )
+            lines.append(f"{_key(tag)} = [{', '.join(f'{{ {columns} }}' for columns in each)}]")
         for part, values in parts.items():
-            lines += ["", f"[{part}]", *(f"{k} = {json.dumps(v)}" for k, v in values.items())]
+            lines += ["", f"[{part}]", *(f"{_key(k)} = {_toml(v)}" for k, v in values.items())]
         return "\n".join(lines) + "\n"
 
     def check_versions(self, columns: Sequence[Mapping[str, Any]]) -> None:
@@ -123,6 +125,21 @@ def names() -> list[str]:
     return sorted(path.stem for path in _FOLDER.glob("*.toml"))
 
 
+def _contents(given: str | os.PathLike[str], below: Sequence[str] = ()) -> dict[str, Any]:
+    """What a file says, with what it takes from those that it extends."""
+    contents = _read(given)
+    more, base = contents.pop("more", []), {}
+    if "extends" in contents:
+        other = str(contents.pop("extends"))
+        if other in below:
+            raise ValueError(f"the profile {other} extends itself")
+        base = _contents(other, (*below, other))
+        for part in ("rules", "thresholds", "quality"):
+            contents[part] = base[part] | contents.get(part, {})
+    contents = base | contents
+    return contents | {"tags": [*contents["tags"], *more]}
+
+
 def _read(given: str | os.PathLike[str]) -> dict[str, Any]:
     shipped = str(given) in names()
     path = _FOLDER / f"{given}.toml" if shipped else Path(given).expanduser()
@@ -135,6 +152,16 @@ def _read(given: str | os.PathLike[str]) -> dict[str, Any]:
         ) from error
     except ValueError as error:  # TOML and UTF-8 errors alike
         raise ValueError(f"the profile {given} is not TOML: {error}") from error
+
+
+def _key(name: str) -> str:
+    """A key of TOML: in quotes where it is more than letters, digits, _ and -."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _toml(name)
+
+
+def _toml(value: Any) -> str:
+    """JSON is TOML, but for escaped pairs of surrogates; a file name that is not UTF-8 gets a ?."""
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace").decode("utf-8")
 
 
 def _are_ends(ends: Any) -> bool:
