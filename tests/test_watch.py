@@ -115,6 +115,19 @@ def test_a_photo_that_lacks_a_value_scores_the_same_alone(drop: Path) -> None:
     assert alone.loc["000.jpg", "final_score"] == together.loc["000.jpg", "final_score"]
 
 
+def test_a_row_says_the_same_whatever_arrives_with_its_photo(drop: Path) -> None:
+    from photorank.config.config import Settings
+    from photorank.watching import Watch
+
+    settings = Settings.load({"scale": "default", "aesthetic": "none"})  # all that is built in
+    together, apart = Path("together.csv"), Path("apart.csv")
+    for name in ("a.png", "b.png"):
+        photo_of(1).save(drop / name)
+        Watch("drop", apart, None, settings, 200).run(0.05, once=True)
+    Watch("drop", together, None, settings, 200).run(0.05, once=True)
+    assert together.read_bytes() == apart.read_bytes()
+
+
 def test_the_table_can_be_ranked_and_is_not_overwritten(drop: Path) -> None:
     fill(drop, 0, 4)
     (drop / "bad.jpg").write_bytes(b"no picture")
@@ -262,6 +275,7 @@ def test_quiet_says_nothing_of_what_is_well(drop: Path, capsys: Capture) -> None
         (["--weights", "sharpness=1"], "was not made with the same weights: go on as it was begun"),
         (["--scale", "other.json"], "was not made with the same scale"),
         (["--features", "sharpness,exposure,contrast"], "was not made with the same columns"),
+        (["--profile", "strict"], "was not made with the same tags"),
         (["--output_csv", "old.csv"], "old.csv was not made by watch"),
         (["--output_csv", "t.json"], "appends to its table, which a .csv alone allows, got t.json"),
         (["--output_csv", "mine.csv"], "mine.csv exists and was not written by photorank"),
