@@ -114,7 +114,9 @@ def as_text(tagged: pd.DataFrame, found: tags.Tagged) -> str:
     ]
     for name, count in record["counts"].items():
         surest = photos["file"].iloc[int(photos[f"{name}_score"].argmax())] if count else ""
-        lines.append(f"{name:<16} {count:>6}  {count / len(photos):>5.0%}  {surest}".rstrip())
+        lines.append(
+            f"{name:<16} {count:>6}  {count / max(1, len(photos)):>5.0%}  {surest}".rstrip()
+        )
     for name, share in found.common.items():
         lines.append(f"{name}: {share:.0%} of the photos, a property of the folder, not of a photo")
     lines += [f"{name}: left out, it {why}" for name, why in found.left_out.items()]
@@ -139,6 +141,7 @@ def _objects(tagged: pd.DataFrame, found: tags.Tagged) -> list[dict[str, Any]]:
         scores = {n: row[f"{n}_score"] for n in ("quality", *names)}
         objects.append(
             {
+                "made_by": made_by,  # first: `check_ours` reads the start of the file
                 "image": row["file"],
                 "path": row["path"],
                 "quality": row["quality_class"],
@@ -148,7 +151,6 @@ def _objects(tagged: pd.DataFrame, found: tags.Tagged) -> list[dict[str, Any]]:
                 "reasons": {name: why for name, (why, _) in told.items()},
                 "suggestions": {name: do for name, (_, do) in told.items() if do},
                 "error": None if pd.isna(row["error"]) else row["error"],
-                "made_by": made_by,
             }
         )
     return objects

@@ -112,10 +112,8 @@ def with_derived(table: pd.DataFrame) -> pd.DataFrame:
         "aspect": np.minimum(width, height) / np.maximum(width, height),
     }
     if {"bytes", "path"} <= set(table):
-        jpeg = table["path"].str.lower().str.endswith((".jpg", ".jpeg", ".jpe", ".jfif"))
-        derived["bits_per_pixel"] = (8 * table["bytes"].astype(float) / (width * height)).where(
-            jpeg
-        )
+        bits = 8 * table["bytes"].astype(float) / (width * height)
+        derived["bits_per_pixel"] = bits.where(table["path"].str.lower().str.endswith(_JPEG))
     return table.assign(**derived)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,7 @@ import pytest
 from PIL import Image
 
 import photorank as pr
+from photorank import tagging
 from photorank.cli import main
 from photorank.features.defects import blockiness, blur, content_hash, tones
 from photorank.features.image import Photo
@@ -187,13 +189,43 @@ def test_shipped_profiles_load(name: str) -> None:
             "score above 0 and below 1, got noisy = 1.0",
         ),
         ('extends = "default"\n[thresholds]\nnoisi = 0.4', "got noisi = 0.4"),
+        ('extends = "default"\n[thresholds]\nnoisy = "high"', "got noisy = high"),
+        ('extends = "mine.toml"', "the profile mine.toml extends itself"),
+        (
+            'name = "mine"\nversion = "1"\ntags = []\n[rules]\n[thresholds]\n[quality]',
+            "missing: all, good_from, minor, poor_below, serious, sure_from",
+        ),
     ],
 )
-def test_what_is_wrong_with_a_profile(text: str, message: str, tmp_path: Path) -> None:
-    path = tmp_path / "mine.toml"
-    path.write_text(text)
+def test_what_is_wrong_with_a_profile(
+    text: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.toml").write_text(text)
     with pytest.raises(ValueError, match=message):
-        Profile.load(path)
+        Profile.load("mine.toml")
+
+
+def test_a_profile_may_extend_one_that_extends_another(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.toml", tmp_path / "second.toml"
+    first.write_text(
+        'name = "first"\nversion = "1"\nextends = "faces"\n[quality]\npoor_below = 0.4\n'
+    )
+    second.write_text(
+        f"name = 'second'\nversion = '1'\nextends = '{first}'\n[thresholds]\nnoisy = 0.4\n"
+    )
+    found = Profile.load(second)
+    assert found.tags == Profile.load("faces").tags
+    assert (found.threshold("noisy"), found.threshold("blurry")) == (0.4, 0.5)
+    assert found.quality == {**DEFAULT.quality, "poor_below": 0.4}
+
+
+def test_any_name_survives_a_file(tmp_path: Path) -> None:
+    odd = {"a b": [{'x "y" é': [1.0, 2.0]}]}
+    names = {"name": "my 📷", "tags": ["a b"], "rules": odd, "thresholds": {"all": 0.5, "a b": 0.3}}
+    profile = replace(DEFAULT, **names)
+    (tmp_path / "p.toml").write_text(profile.as_toml(), encoding="utf-8")
+    assert Profile.load(tmp_path / "p.toml") == profile
 
 
 def test_a_profile_of_other_measurements_is_refused(tmp_path: Path) -> None:
@@ -221,7 +253,8 @@ def test_classes() -> None:
 def test_suggestions_are_made_of_the_measurements() -> None:
     dark = {"brightness": 0.18}
     assert suggestion("underexposed", dark, "") == "Shadows are crushed: expose about +1.3 EV."
-    assert "lift the shadows" in suggestion("underexposed", {"brightness": 0.45}, "")
+    for brightness in ({"brightness": 0.45}, {"brightness": None}, {}):  # None: not measured
+        assert "lift the shadows" in suggestion("underexposed", brightness, "")
     assert suggestion("noisy", {"noise": 3.21}, "").startswith("Grain of 3.2 levels")
     assert suggestion("noisy", {}, "") == suggestion("sharp", dark, "") == ""
 
@@ -376,6 +409,25 @@ def test_the_command_writes_results_objects_and_a_plot(
     (out / "tagged_images.json").write_text("[]")
     assert main(["tag", "--input_dir", str(folder)]) == 2
     assert "was not written by photorank" in capsys.readouterr().err
+
+
+def test_a_folder_without_a_readable_photo_is_tagged_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+    arguments = ["tag", str(tmp_path / "photos"), "--aesthetic", "none"]
+    assert main([*arguments, "--output_dir", str(tmp_path / "out")]) == 0
+    assert "0 photos by the profile default" in capsys.readouterr().out
+    (objects,) = json.loads((tmp_path / "out" / "tagged_images.json").read_text())
+    assert objects["quality"] == ""
+
+
+def test_objects_are_known_as_ours_whatever_the_first_photo_is_called(tmp_path: Path) -> None:
+    table = pd.DataFrame([FAULTLESS | {"file": f"{'写真' * 400}.jpg", "noise": 9.0}])
+    for _ in range(2):
+        tagged, found = tagging.with_tags(tagging.marked(table), DEFAULT)
+        tagging.save(tagged, found, tmp_path)
 
 
 def test_a_table_that_was_saved_is_tagged_without_photos(
