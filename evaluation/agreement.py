@@ -10,7 +10,7 @@ import pandas as pd
 
 from .best_of_scene import MARGIN, best_of_scene
 from .logistic import fit_logistic, logistic
-from .resampling import FEWEST, Draws, Figure, kendall, pearson, spearman
+from .resampling import FEWEST, Draws, Figure, kendall, pearson, scene_numbers, spearman
 
 _READINGS = {
     "spearman": "order: 1 as people order them, 0 unrelated, -1 reversed",
@@ -162,9 +162,7 @@ def _photos(score: Any, rating: Any, scene: Any) -> pd.DataFrame:
             f"{score.shape}, {rating.shape} and {names.shape}"
         )
     both = np.isfinite(score) & np.isfinite(rating)
-    named = pd.factorize(names)[0]
-    groups = np.where(named < 0, len(alone) + alone, named)[both]
-    scenes = pd.factorize(groups)[0]
+    scenes = scene_numbers(names[both])
     return pd.DataFrame({"score": score[both], "rating": rating[both], "scene": scenes})
 
 

@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from .lettering import INK
-from .resampling import Draws
+from .resampling import Draws, scene_numbers
 from .resampling import Figure as Statistic
 
 
@@ -24,7 +23,8 @@ def detection(
     Args:
         score: (n,) how surely a photo has the tag.
         label: (n,) whether people say that it has; photos where either is missing are left out.
-        scene: (n,) names or numbers of scenes, which are drawn whole; None: each photo stands alone.
+        scene: (n,) names or numbers of scenes, which are drawn whole; None, or where one is missing:
+            a photo stands alone.
         resamples, seed: as for `agreement`.
 
     Returns:
@@ -41,7 +41,7 @@ def detection(
     found = {"n": len(score), "positives": int(positive.sum())}
     if positive.all() or not positive.any():
         return found | {"auc": None, "average_precision": None}
-    draws = Draws(pd.factorize(names[known])[0], resamples, seed)
+    draws = Draws(scene_numbers(names[known]), resamples, seed)
     statistics = {"auc": auc(score, positive), "average_precision": precision_mean(score, positive)}
     return found | {name: draws.estimate(s)[0] for name, s in statistics.items()}
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 FEWEST = 3  # photos: with two every correlation is 1 or -1
@@ -76,6 +77,13 @@ def _centred(values: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.nda
     length = np.sqrt(np.einsum("ij,ij,ij->i", counts, centred, centred))[:, None]
     flat = length <= _NEARLY_CONSTANT * np.abs(mean)
     return centred / np.where(flat, 1, length), flat[:, 0]
+
+
+def scene_numbers(names: np.ndarray) -> np.ndarray:
+    """Scenes numbered from 0; a photo without one is a scene of its own."""
+    named = pd.factorize(names)[0]
+    alone = len(named) + np.arange(len(named))
+    return pd.factorize(np.where(named < 0, alone, named))[0]
 
 
 @dataclass(frozen=True)

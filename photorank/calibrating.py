@@ -176,11 +176,12 @@ def suggest(
     photos = tables.measured_rows(tagged)
     if "dup_keeper" in photos:
         photos = photos[photos["dup_keeper"].astype(bool)]
+    all_ = _judged(base, photos)
     wanted = list(only) or [*base.quality["serious"], *base.quality["minor"]]
-    there = [tag for tag in wanted if f"{tag}_score" in photos and tag not in DUPLICATES]
+    there = [tag for tag in wanted if tag in all_]
     if missing := set(only) - set(there):
         raise ValueError(
-            f"no tag {', '.join(sorted(missing))} in this table; there is: {_tags(photos)}"
+            f"no tag {', '.join(sorted(missing))} in this table; there is: {', '.join(all_)}"
         )
     scores = photos[[f"{tag}_score" for tag in there]].to_numpy(float)
     rows = to_label(scores, np.array([base.threshold(tag) for tag in there]), number, seed)
@@ -238,17 +239,19 @@ def check_new(path: str | os.PathLike[str]) -> Path:
 
 def _labelled(labels: pd.DataFrame, profile: Profile, photos: pd.DataFrame) -> list[str]:
     """The tags that the labels speak of and the table has."""
-    tags = [tag for tag in profile.tags if tag in labels and f"{tag}_score" in photos]
+    there = _judged(profile, photos)
+    tags = [tag for tag in there if tag in labels]
     if not tags:
         raise ValueError(
-            f"labels need a column for each tag that is to be calibrated ({_tags(photos)}); these have "
+            f"labels need a column for each tag that is to be calibrated ({', '.join(there)}); these have "
             f"{', '.join(map(str, labels.columns))}"
         )
     return tags
 
 
-def _tags(photos: pd.DataFrame) -> str:
-    return ", ".join(str(c)[3:] for c in photos.filter(regex="^is_"))
+def _judged(profile: Profile, photos: pd.DataFrame) -> list[str]:
+    """The tags of the table that have a threshold: whether photos are copies is no matter of degree."""
+    return [tag for tag in profile.tags if f"{tag}_score" in photos and tag not in DUPLICATES]
 
 
 def _truth(
@@ -284,7 +287,8 @@ def _profile(
     cuts = {tag: round(float(row["threshold"]), 6) for tag, row in rows.items()}
     digest = hashlib.sha256(json.dumps([made, cuts]).encode()).hexdigest()[:6]
     used = {column for tag in cuts for rule in base.rules[tag] for column in rule}
-    versions = {c["name"]: c["version"] for c in columns if c["name"] in used and c.get("version")}
+    fitted = {c["name"]: c["version"] for c in columns if c["name"] in used and c.get("version")}
+    versions = {**base.columns, **fitted}
     thresholds = {**base.thresholds, **cuts}
     version = f"{base.version}+{digest}"
     return replace(base, version=version, thresholds=thresholds, columns=versions, made_by=made)

@@ -160,6 +160,31 @@ def test_what_is_wrong_with_labels(
         pr.calibrate(table, pd.DataFrame(labels), **options)
 
 
+def test_copies_are_not_calibrated(table: pd.DataFrame) -> None:
+    """Two photos show the same or do not: there is no threshold to move."""
+    table["content_hash"] = [f"{i % 300}" for i in range(len(table))]
+    labels = labelled(table).assign(exact_duplicate=[0, 1] * 200)
+    assert list(pr.calibrate(table, labels).figures.index) == ["noisy"]
+    with pytest.raises(ValueError, match=r"that is to be calibrated \(noisy\)"):
+        pr.calibrate(table, labels.drop(columns="noisy"))
+
+
+def test_a_second_calibration_remembers_what_the_first_was_fitted_to(table: pd.DataFrame) -> None:
+    table["contrast"] = table["noise"] / 20
+    first = pr.calibrate(table, labelled(table))
+    low = labelled(table).rename(columns={"noisy": "low_contrast"})
+    low["low_contrast"] = (table["contrast"] < 0.2).astype(int)
+    second = pr.calibrate(table, low, saved(first.profile))
+    assert set(first.profile.columns) == {"noise"}
+    assert set(second.profile.columns) == {"noise", "contrast"}
+
+
+def test_a_photo_without_a_scene_is_one_of_its_own() -> None:
+    score, label = np.arange(40) / 40, np.arange(40) % 3 == 0
+    alone = detection(score, label, resamples=50)
+    assert detection(score, label, [None] * 40, resamples=50) == alone
+
+
 def test_words_count_as_labels(table: pd.DataFrame) -> None:
     numbers = labelled(table)
     words = numbers.assign(noisy=numbers["noisy"].map({1: "Yes", 0: "no"}))
