@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from typing import BinaryIO
 
 import numpy as np
 from PIL import ImageFile
 
 from .pixels import PhotoError
+
+_SCAN, _END = b"\xff\xda", b"\xff\xd9"
+_PIECE = 2**20  # bytes
 
 FORMATS = ("JPEG", "MPO")
 """Pillow's names for what the JPEG decoder reads."""
@@ -20,12 +24,20 @@ def check_padding(path: str | os.PathLike[str]) -> None:
     """A copy that broke off is often filled up with zeros; JPEG decoders turn those into grey."""
     with open(path, "rb") as file:
         file.seek(-min(64, os.fstat(file.fileno()).st_size), os.SEEK_END)
-        if file.read().strip(b"\0"):
-            return
-        file.seek(0)
-        data = file.read().rstrip(b"\0")
-    if data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):  # the last scan has no end marker
-        raise PhotoError("truncated: its last part is filled with zeros")
+        if not file.read().strip(b"\0") and _last_marker(file) == _SCAN:
+            raise PhotoError("truncated: its last part is filled with zeros")
+
+
+def _last_marker(file: BinaryIO) -> bytes:
+    """Whether the last scan begins or the picture ends last; read from the end, a piece at a time."""
+    for end in range(os.fstat(file.fileno()).st_size, 0, -_PIECE):
+        start = max(0, end - _PIECE)
+        file.seek(start)
+        piece = file.read(end - start + 1)  # a marker has two bytes
+        place, marker = max((piece.rfind(marker), marker) for marker in (_SCAN, _END))
+        if place >= 0:
+            return marker
+    return b""
 
 
 def decode(image: ImageFile.ImageFile) -> np.ndarray | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import tracemalloc
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from PIL import Image, ImageCms, ImageOps
 
 from photorank.features.image import Photo, PhotoError, photo_suffixes, reduction
+from photorank.features.jpeg import check_padding
 
 INVERSE = {  # what to do to upright pixels so that the EXIF orientation puts them right again
     1: None,
@@ -177,6 +179,25 @@ def test_zeros_after_the_end_of_a_whole_jpeg_do_no_harm(photo: np.ndarray, tmp_p
     path = tmp_path / "padded.jpg"
     path.write_bytes(_jpeg(photo) + bytes(5000))
     assert Photo.open(path).width == 512
+
+
+@pytest.mark.parametrize("zeros", [5_000, 2**20 - 1, 30_000_000])
+def test_the_end_of_a_large_padded_file_is_read_piece_by_piece(
+    photo: np.ndarray, tmp_path: Path, zeros: int
+) -> None:
+    whole, cut = tmp_path / "whole.jpg", tmp_path / "cut.jpg"
+    whole.write_bytes(_jpeg(photo))
+    cut.write_bytes(_jpeg(photo)[:-1])
+    for path in (whole, cut):
+        os.truncate(path, path.stat().st_size + zeros)
+    tracemalloc.start()
+    try:
+        check_padding(whole)
+        with pytest.raises(PhotoError, match="filled with zeros"):
+            check_padding(cut)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_what_is_no_regular_file_is_never_opened(tmp_path: Path) -> None:
