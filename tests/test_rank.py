@@ -87,6 +87,14 @@ def test_saved_and_loaded_it_ranks_the_same(
     )
 
 
+def test_json_holds_no_infinity(tmp_path: Path) -> None:
+    table = pd.DataFrame({"file": ["a", "b", "c"], "x": [1.5, np.inf, np.nan], "n": [1, 2, 3]})
+    pr.save(table, tmp_path / "t.json")
+    rows = json.loads((tmp_path / "t.json").read_text(), parse_constant=pytest.fail)
+    assert [row["x"] for row in rows] == [1.5, None, None]
+    assert [row["n"] for row in rows] == [1, 2, 3]
+
+
 def test_what_is_not_photoranks_is_never_written_over(ranked: pd.DataFrame, tmp_path: Path) -> None:
     mine = tmp_path / "mine.csv"
     mine.write_text("my,own,table\n")

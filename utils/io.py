@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 TABLE_SUFFIXES = (".csv", ".json", ".parquet")
@@ -137,7 +138,9 @@ def _quoting(table: pd.DataFrame) -> Literal[0, 2]:
 
 
 def _json_records(table: pd.DataFrame) -> str:
-    plain = table.astype(object).where(table.notna(), None)
+    """JSON has no word for infinity either: it becomes null, like a missing value."""
+    plain = table.replace([np.inf, -np.inf], np.nan).astype(object)
+    plain = plain.where(plain.notna(), None)
     return json.dumps(plain.to_dict("records"), indent=1, default=lambda value: value.item())
 
 
