@@ -155,6 +155,7 @@ def _check_before(settings: Settings, columns: list[dict[str, Any]]) -> None:
             f"{', '.join(map(str, empty))}: give other weights or features"
         )
     _scale(settings, columns)
+    Profile.load(settings.profile).check_versions(columns)
     _with_duplicates(empty, settings)
     if settings.save_scale:
         io.check_ours(settings.save_scale)

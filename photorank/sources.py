@@ -75,13 +75,13 @@ def _made_here(path: str, here: Path) -> bool:
     if not path.startswith(f"{here}{os.sep}"):
         return False
     place = Path(path).relative_to(here)
-    if place.parts[:2] == ("output", "topk_images"):
+    if place.parts[:2] in (("output", "topk_images"), ("output", "tags")):
         return True
     if place.parts[0] != "results" or len(place.parts) != 2:
         return False
     records = (here / "output" / "csvs").glob("*.meta.json")
     names = ("tuning_", "drift_", *(record.name.removesuffix(".meta.json") for record in records))
-    return place.stem.startswith(names)
+    return place.stem.startswith(names) or place.name.endswith("_detection.png")
 
 
 def _paths(source: Any) -> list[Source]:

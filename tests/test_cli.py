@@ -291,6 +291,10 @@ def test_a_run_in_the_photo_folder_does_not_rank_its_own_pictures(
     monkeypatch.chdir(folder)
     assert rank(".", "--evaluate") == rank(".", "--evaluate") == 0
     assert "2 photos ranked, 0 failed, skipped: 3 made by photorank" in capsys.readouterr().out
+    assert main(["tag", ".", "--aesthetic", "none", "--quiet"]) == 0
+    (folder / "results" / "tags-1_detection.png").write_bytes((folder / "b.png").read_bytes())
+    assert rank(".") == 0
+    assert "2 photos ranked, 0 failed, skipped: 5 made by photorank" in capsys.readouterr().out
     (folder / "results" / "mine.png").write_bytes((folder / "b.png").read_bytes())
     assert rank(".") == 0
     assert "3 photos ranked" in capsys.readouterr().out
