@@ -100,7 +100,7 @@ class Scale:
         try:
             scale = cls(**saved.load(path, "scale", columns))
             sound = scale.method in NORMALIZATIONS and all(
-                np.isfinite(scale.knots[name]).all() and column["better"] in ("higher", "lower")
+                _are_knots(scale.knots[name]) and column["better"] in ("higher", "lower")
                 for name, column in scale.columns.items()
             )
         except (TypeError, KeyError, AttributeError):
@@ -195,6 +195,10 @@ def _usable(table: pd.DataFrame, weights: Mapping[str, float], scale: Scale) -> 
 
 def _keeps_range(column: Declaration, method: str) -> bool:
     return method == "robust" and bool(column.get("range"))
+
+
+def _are_knots(knots: Sequence[float]) -> bool:
+    return len(knots) > 1 and bool(np.isfinite(knots).all() and (np.diff(knots) >= 0).all())
 
 
 def _knots(finite: np.ndarray, column: Declaration, method: str) -> tuple[float, ...]:

@@ -217,7 +217,19 @@ def test_a_scale_of_a_foreign_table_fits_it_again(tmp_path: Path) -> None:
         "{}",
         '{"method": "best", "knots": {}, "columns": {}}',
         '{"method": "robust", "knots": {}, "columns": {"a": {"name": "a", "better": "higher"}}}',
-        '{"method": "robust", "knots": {"a": [0, "x"]}, "columns": {"a": {"better": "higher"}}}',
+        *(
+            f'{{"method": "robust", "knots": {{"a": {knots}}}, "columns": {{"a": {{"better": "higher"}}}}}}'
+            for knots in (
+                '[0, "x"]',
+                '"01"',
+                "null",
+                "[]",
+                "[1]",
+                "[5, 1]",
+                "[NaN, 1]",
+                "[0, Infinity]",
+            )
+        ),
     ],
 )
 def test_a_damaged_scale_is_said_to_be_one(tmp_path: Path, scale: str) -> None:
