@@ -129,8 +129,12 @@ def _any_values(name: str, *tables: pd.DataFrame) -> bool:
 
 
 def _scored_alike(old: pd.DataFrame, new: pd.DataFrame) -> bool:
-    first, second = (json.loads(json.dumps(t.attrs.get("photorank", {}))) for t in (old, new))
-    return all(first.get(key) == second.get(key) for key in ("scale", "weights"))
+    records = (table.attrs.get("photorank", {}) for table in (old, new))
+    first, second = (
+        json.dumps([record.get(key) for key in ("scale", "weights")], sort_keys=True)
+        for record in records
+    )
+    return first == second
 
 
 def _check_versions(
