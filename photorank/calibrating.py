@@ -106,11 +106,7 @@ def calibrate(
     Raises:
         ValueError: both wishes, labels without a tag or a photo, or none that could be used.
     """
-    if precision is not None and recall is not None:
-        raise ValueError("give a precision or a recall, not both: one follows from the other")
-    for wish in (precision, recall):
-        if wish is not None and not 0 < wish <= 1:
-            raise ValueError(f"precision and recall are above 0 and at most 1, got {wish}")
+    _check_wish(precision, recall)
     base = Profile.load(profile)
     given = labels if isinstance(labels, pd.DataFrame) else io.read_table(labels)
     tagged, _ = tagging.with_tags(tagging.marked(tables.as_table(table)), base)
@@ -122,19 +118,9 @@ def calibrate(
         scores = photos[f"{tag}_score"].dropna()
         truth, said = _truth(given, tag, photos.loc[scores.index])
         notes += [note for note in said if note not in notes]
-        if truth is None:
-            continue
-        label, every = truth["rating"].to_numpy(), scores.to_numpy()
-        score = scores[truth.index].to_numpy()
-        chance = likely(every, likelihood(score, label))
-        cut, right, found = threshold(every, chance, precision, recall)
-        rows[tag] = detection(score, label, truth.get("scene")) | {
-            "before": base.threshold(tag),
-            "threshold": cut,
-            "precision": right,
-            "recall": found,
-        }
-        curves[tag] = (score, label, cut)
+        if truth is not None:
+            fitted, curves[tag] = _fitted(scores, truth, precision, recall)
+            rows[tag] = {"before": base.threshold(tag)} | fitted
     if not rows:
         raise ValueError(f"nothing to calibrate: {'; '.join(notes) or 'no label is filled in'}")
     wishes = {"precision": precision, "recall": recall}
@@ -144,6 +130,27 @@ def calibrate(
         made["labels"] = Path(labels).name
     new = _profile(base, rows, made, tables.columns_of(tagged))
     return Calibrated(new, pd.DataFrame.from_dict(rows, orient="index"), notes, curves)
+
+
+def _check_wish(precision: float | None, recall: float | None) -> None:
+    if precision is not None and recall is not None:
+        raise ValueError("give a precision or a recall, not both: one follows from the other")
+    for wish in (precision, recall):
+        if wish is not None and not 0 < wish <= 1:
+            raise ValueError(f"precision and recall are above 0 and at most 1, got {wish}")
+
+
+def _fitted(
+    scores: pd.Series[float], truth: pd.DataFrame, precision: float | None, recall: float | None
+) -> tuple[dict[str, Any], tuple[np.ndarray, np.ndarray, float]]:
+    """A tag's figures, and its labelled scores, labels and threshold, for its curve."""
+    label, every = truth["rating"].to_numpy(), scores.to_numpy()
+    score = scores[truth.index].to_numpy()
+    chance = likely(every, likelihood(score, label))
+    cut, right, found = threshold(every, chance, precision, recall)
+    figures = detection(score, label, truth.get("scene"))
+    figures |= {"threshold": cut, "precision": right, "recall": found}
+    return figures, (score, label, cut)
 
 
 def suggest(

@@ -18,7 +18,7 @@ from .config.config import DEFAULT_SCALE, DEFAULT_SCALE_FILE, Settings
 from .features.base import declare
 from .features.extract import FACTS
 from .features.extract import extract as measure
-from .models import cache_of, features_of
+from .models import cache_of, features_of, vocabulary_of
 from .ranking.dedup import keep_best, mark_duplicates
 from .ranking.fusion import Scale, fuse
 from .ranking.order import order
@@ -134,11 +134,12 @@ def _measured(source: Any, settings: Settings) -> pd.DataFrame:
 
 
 def check_settings(settings: Settings) -> None:
-    """Find mistakes in weights and scales before anything is downloaded.
+    """Find mistakes in weights, scales, profile and vocabulary before anything is downloaded.
 
     Raises:
-        ValueError: a weight or a scale that could not be used whatever is measured.
+        ValueError: one that could not be used whatever is measured.
     """
+    vocabulary_of(settings)
     _given_weights(settings, columns_of(pd.DataFrame()))
     _scale(settings, [])
     Profile.load(settings.profile)

@@ -46,7 +46,8 @@ def exposure_error(brightness: float) -> float:
 
 def suggestion(tag: str, photo: Mapping[Any, Any], because: str) -> str:
     """The sentence for this tag and photo; nothing where there is none, or a number for it is missing."""
-    known = {str(name): value for name, value in photo.items()} | {"because": because}
+    there = {str(name): value for name, value in photo.items() if not _is_nan(value)}
+    known = there | {"because": because}
     brightness = known.get("brightness")  # may be missing: no EV can be named then
     off = math.nan if brightness is None else exposure_error(brightness)
     known["more_light"] = f"expose about {-off:+.1f} EV" if off <= -_SEEN else "lift the shadows"
@@ -55,3 +56,7 @@ def suggestion(tag: str, photo: Mapping[Any, Any], because: str) -> str:
         return _SENTENCES.get(tag, "").format_map(known)
     except (KeyError, ValueError, TypeError):
         return ""
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)

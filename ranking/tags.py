@@ -53,16 +53,15 @@ def tag(table: pd.DataFrame, profile: Profile) -> Tagged:
     """
     ranked = table["error"].isna() if "error" in table else pd.Series(True, table.index)
     values = with_derived(table[ranked])
-    left_out: dict[str, str] = {}
-    scores: dict[str, np.ndarray] = {}
-    because: dict[str, np.ndarray] = {}
-    for name in profile.tags:
-        absent = _absent(profile, name, values)
-        if absent:
-            left_out[name] = f"needs {', '.join(absent)}"
-            continue
-        judged = _JUDGES[name](values) if name in _JUDGES else score(values, profile.rules[name])
-        scores[name], because[name] = judged
+    absent = {name: _absent(profile, name, values) for name in profile.tags}
+    left_out = {name: f"needs {', '.join(columns)}" for name, columns in absent.items() if columns}
+    judged = {
+        name: _JUDGES[name](values) if name in _JUDGES else score(values, profile.rules[name])
+        for name in profile.tags
+        if name not in left_out
+    }
+    scores = {name: how_sure for name, (how_sure, _) in judged.items()}
+    because = {name: why for name, (_, why) in judged.items()}
     has = {name: scores[name] >= profile.threshold(name) for name in scores}
     told = _told(values, profile, has, because)
     frame = _words(values, profile, scores, told)

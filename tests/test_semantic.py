@@ -14,6 +14,7 @@ from PIL import Image
 import photorank as pr
 from features.aesthetic import ClipEncoder, clip_encoder, find_checkpoint
 from features.semantic import MOST_BYTES, read_vocabulary, semantic_head, shares
+from photorank.cli import main
 
 
 @pytest.fixture(scope="module")
@@ -181,11 +182,15 @@ def test_a_vocabulary_without_clip_is_an_error(
         pr.rank({"p": photo}, vocabulary=words)
 
 
-def test_a_wrong_vocabulary_is_noticed_before_the_work(model: str, tmp_path: Path) -> None:
-    from photorank.cli import main
-
+@pytest.mark.parametrize("command", [["rank"], ["tag"], ["watch", "--once", "--scale", "default"]])
+def test_a_wrong_vocabulary_is_noticed_before_the_work(
+    command: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "broken.jpg").write_bytes(b"x")
-    flags = ["--clip_model", model, "--vocabulary", str(tmp_path / "none.txt"), "--quiet"]
-    output = tmp_path / "out.csv"
-    assert main(["rank", str(tmp_path), *flags, "--output_csv", str(output)]) == 2
-    assert not output.exists()
+    assert main([*command, ".", "--vocabulary", "none.txt", "--quiet"]) == 2
+    assert "cannot read the vocabulary none.txt" in capsys.readouterr().err
+    assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["broken.jpg"]
