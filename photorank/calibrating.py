@@ -135,6 +135,9 @@ def calibrate(
             "recall": found,
         }
         curves[tag] = (score, label, cut)
+        low = rows[tag]["auc"]["low"]
+        if low is not None and low <= 0.5:
+            notes.append(f"{tag}: its score may not tell these labels apart (AUC .5 is chance)")
     if not rows:
         raise ValueError(f"nothing to calibrate: {'; '.join(notes) or 'no label is filled in'}")
     wishes = {"precision": precision, "recall": recall}
