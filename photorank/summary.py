@@ -12,7 +12,7 @@ import pandas as pd
 from .ranking.classes import CLASSES
 
 _WHAT_BECAME = {
-    "mark": "marked in the columns dup_*, the order is unchanged",
+    "mark": "see dup_*; the order stays",
     "keep-best": "ranked after all others",
 }
 _FIRST, _LAST = 10, 3
@@ -36,7 +36,8 @@ def print_summary(table: pd.DataFrame, record: Mapping[str, Any], written: Seque
     ranked = table[table["error"].isna()]
     columns = shutil.get_terminal_size(_NOT_A_TERMINAL).columns
     if len(ranked):
-        print(_tags(ranked, record, columns))
+        if record["tags"]["counts"]:
+            print(_tags(ranked, record, columns))
         print(_best_and_worst(ranked, record["weights"], columns))
     for path in written:
         print(f"wrote {path}")
