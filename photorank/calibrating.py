@@ -121,6 +121,9 @@ def calibrate(
         if truth is not None:
             fitted, curves[tag] = _fitted(scores, truth, precision, recall)
             rows[tag] = {"before": base.threshold(tag)} | fitted
+            low = fitted["auc"]["low"]
+            if low is not None and low <= 0.5:
+                notes.append(f"{tag}: its score may not tell these labels apart (AUC .5 is chance)")
     if not rows:
         raise ValueError(f"nothing to calibrate: {'; '.join(notes) or 'no label is filled in'}")
     wishes = {"precision": precision, "recall": recall}

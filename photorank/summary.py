@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from .ranking.classes import CLASSES
+
 _WHAT_BECAME = {
-    "mark": "marked in the columns dup_*, the order is unchanged",
+    "mark": "see dup_*; the order stays",
     "keep-best": "ranked after all others",
 }
 _FIRST, _LAST = 10, 3
+_NOT_A_TERMINAL = (160, 24)  # wide enough for any line: a file or a pipe is not cut
 
 
 def print_summary(table: pd.DataFrame, record: Mapping[str, Any], written: Sequence[Path]) -> None:
@@ -30,38 +34,62 @@ def print_summary(table: pd.DataFrame, record: Mapping[str, Any], written: Seque
             + _WHAT_BECAME[record["settings"]["dedup"]]
         )
     ranked = table[table["error"].isna()]
+    columns = shutil.get_terminal_size(_NOT_A_TERMINAL).columns
     if len(ranked):
-        print(_best_and_worst(ranked, record["weights"]))
+        if record["tags"]["counts"]:
+            print(_tags(ranked, record, columns))
+        print(_best_and_worst(ranked, record["weights"], columns))
     for path in written:
         print(f"wrote {path}")
 
 
-def _best_and_worst(ranked: pd.DataFrame, weights: Mapping[str, float]) -> str:
+def _tags(ranked: pd.DataFrame, record: Mapping[str, Any], columns: int) -> str:
+    """How many photos of each quality class, and the commonest tags."""
+    classes = ranked["quality_class"].value_counts()
+    counts = record["tags"]["counts"].items()
+    common = sorted((pair for pair in counts if pair[1]), key=lambda pair: -pair[1])
+    start = ", ".join(f"{classes.get(name, 0)} {name}" for name in CLASSES) + "; tags: "
+    return start + (_fitting((f"{n} {name}" for name, n in common), columns - len(start)) or "none")
+
+
+def _fitting(words: Iterable[str], width: int) -> str:
+    """As many of the words, comma-separated, as fit in a width; the first one always."""
+    line = ""
+    for word in words:
+        longer = f"{line}, {word}" if line else word
+        if line and len(longer) > width:
+            break
+        line = longer
+    return line
+
+
+def _best_and_worst(ranked: pd.DataFrame, weights: Mapping[str, float], columns: int) -> str:
     """A line per photo for the first ten and the last three: rank, score, file, what made the score."""
     shown = ranked
     if len(ranked) > _FIRST + _LAST:
         shown = ranked.iloc[[*range(_FIRST), *range(-_LAST, 0)]]
-    width = min(40, max(len(printable(file)) for file in shown["file"]))
+    why = "against the folder's mean" if len(ranked) > 1 else "what adds up to it"
+    room = max(20, columns - len(f" rank  score    {why}"))
+    width = min(40, room, max(len(printable(file)) for file in shown["file"]))
     parts = ranked[[f"{name}_contribution" for name in weights]]
+    above = parts.loc[shown.index] - (parts.mean() if len(ranked) > 1 else 0)
     lines = [
-        f"{row['rank']:>5}  {row['final_score']:.3f}  {printable(row['file']):<{width}}  {reasons}"
-        for (_, row), reasons in zip(
-            shown.iterrows(), _reasons(parts.loc[shown.index], parts.mean()), strict=True
-        )
+        f"{row['rank']:>5}  {row['final_score']:.3f}  {printable(row['file'], width):<{width}}  "
+        + _fitting(reasons, columns - width - 16)
+        for (_, row), reasons in zip(shown.iterrows(), _reasons(above), strict=True)
     ]
     if len(shown) < len(ranked):
         lines.insert(_FIRST, f"{'...':>5}")
-    return "\n".join([f" rank  score  {'file':<{width}}  against the folder's mean", *lines])
+    return "\n".join([f" rank  score  {'file':<{width}}  {why}", *lines])
 
 
-def _reasons(parts: pd.DataFrame, mean: pd.Series[float]) -> list[str]:
+def _reasons(above: pd.DataFrame) -> list[list[str]]:
     """What lifts or lowers each score most: up to three columns, by how much."""
-    above = parts - mean
     reasons = []
     for _, row in above.iterrows():
         most = row[row.abs() >= 0.005].sort_values(key=abs, ascending=False).head(3)
         names = (str(name).removesuffix("_contribution") for name in most.index)
-        reasons.append(", ".join(f"{n} {v:+.2f}" for n, v in zip(names, most, strict=True)))
+        reasons.append([f"{n} {v:+.2f}" for n, v in zip(names, most, strict=True)])
     return reasons
 
 

@@ -130,7 +130,11 @@ def as_table(source: Any) -> pd.DataFrame:
     Raises:
         ValueError: unreadable, malformed or empty.
     """
-    return source if isinstance(source, pd.DataFrame) else load(source)
+    if isinstance(source, pd.DataFrame):
+        return source
+    if Path(source).expanduser().is_dir():
+        raise ValueError(f"{source} is a folder, not a table: rank it first, then give its table")
+    return load(source)
 
 
 def check_output(path: Path) -> None:

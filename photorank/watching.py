@@ -99,6 +99,7 @@ class Watch:
         """Look, score what has not changed since the last look, wait; `once`: only until that is done."""
         with journal.only_writer(self._output):
             known = self._resume()
+            self._say(f"{len(known):,} photos scored so far; scores go to {self._output}")
             full = self._windows(len(known))
             self._compare(max(0, full - 1), full, draw=False)  # how it stands
             before: dict[str, Stamp] = {}

@@ -153,6 +153,7 @@ def fuse(
     fitted = Scale.fit(table, ranked, scale) if isinstance(scale, str) else scale.completed(ranked)
     used = _usable(table, weights, fitted)
     notes: list[str] = []
+    clipped: list[str] = []
     total = sum(used.values())
     shares = {name: weight / total for name, weight in used.items()}
     parts: dict[str, np.ndarray] = {}
@@ -165,11 +166,13 @@ def fuse(
             if name in shares:
                 notes.append(f"{name} is the same for every photo and counts as {MISSING} for each")
         elif beyond and not isinstance(scale, str):
-            notes.append(f"{name}: {beyond} of {len(table)} values beyond the saved scale, clipped")
+            clipped.append(f"{name} {beyond}")
         if name in shares:
             missing[absent] = [f"{before},{name}".lstrip(",") for before in missing[absent]]
         parts[f"{name}_norm"] = np.where(absent, MISSING, norm)
         parts[f"{name}_contribution"] = shares.get(name, 0.0) * parts[f"{name}_norm"]
+    if clipped:
+        notes.append(f"beyond the saved scale, of {len(table)}, clipped: {', '.join(clipped)}")
     contributions = [values for part, values in parts.items() if part.endswith("_contribution")]
     fused = {"final_score": np.sum(contributions, axis=0)} | parts | {"missing": missing}
     dropped = [name for name in weights if name not in used]

@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any
 
 Rule = Mapping[str, Sequence[float]]
-DUPLICATES = {"near_duplicate": "dup_keeper", "exact_duplicate": "content_hash"}
+DUPLICATES = {
+    "near_duplicate": ("dup_keeper",),
+    "exact_duplicate": ("content_hash", "dup_keeper"),  # without --dedup photos are not compared
+}
 """The tags that compare photos, which no rule can say, and the column that each needs."""
 
 _QUALITY = {"serious", "minor", "sure_from", "poor_below", "good_from"}

@@ -65,6 +65,6 @@ def load(path: str | os.PathLike[str], kind: str, columns: Iterable[Mapping[str,
         if name in here and here[name] != version:
             raise ValueError(
                 f"the {kind} file {path} was made for version {version!r} of {name!r}, "
-                f"this table has {here[name]!r}; make it again"
+                f"this table has {here[name]!r}: measure the photos again, or make the file again"
             )
     return body

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
+
 _EV_PER_BRIGHTNESS, _RIGHT_BRIGHTNESS = 4.58, 0.461
 _SEEN = 0.3  # EV: less is within a camera's metering
 
@@ -46,17 +48,12 @@ def exposure_error(brightness: float) -> float:
 
 def suggestion(tag: str, photo: Mapping[Any, Any], because: str) -> str:
     """The sentence for this tag and photo; nothing where there is none, or a number for it is missing."""
-    there = {str(name): value for name, value in photo.items() if not _is_nan(value)}
-    known = there | {"because": because}
-    brightness = known.get("brightness")  # may be missing: no EV can be named then
-    off = math.nan if brightness is None else exposure_error(brightness)
+    known = {str(name): value for name, value in photo.items() if not pd.isna(value)}
+    known["because"] = because
+    off = exposure_error(known.get("brightness", math.nan))  # without it no EV can be named
     known["more_light"] = f"expose about {-off:+.1f} EV" if off <= -_SEEN else "lift the shadows"
     known["less_light"] = f"expose about {-off:+.1f} EV" if off >= _SEEN else "spare the highlights"
     try:
         return _SENTENCES.get(tag, "").format_map(known)
     except (KeyError, ValueError, TypeError):
         return ""
-
-
-def _is_nan(value: Any) -> bool:
-    return isinstance(value, float) and math.isnan(value)

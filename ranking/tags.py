@@ -96,7 +96,7 @@ def _curve(values: np.ndarray, at: float, sure: float) -> np.ndarray:
 def _absent(profile: Profile, name: str, table: pd.DataFrame) -> list[str]:
     """The columns that are missing for a tag, as long as not one of its rules has all of its own."""
     if name in DUPLICATES:
-        return [column for column in [DUPLICATES[name]] if column not in table]
+        return [column for column in DUPLICATES[name] if column not in table]
     absent = [[c for c in rule if c not in table] for rule in profile.rules[name]]
     return [] if any(not columns for columns in absent) else absent[0]
 

@@ -267,3 +267,24 @@ def test_what_50_chosen_labels_are_worth(shared_data: Path) -> None:
     }
     assert mean["chosen"] < mean["50"]
     assert mean["chosen"] < 2.5 * mean["150"]
+
+
+def test_labels_that_the_score_does_not_follow_are_named(table: pd.DataFrame) -> None:
+    chance = np.random.default_rng(0).integers(0, 2, len(table))
+    found = pr.calibrate(table, pd.DataFrame({"image": table["file"], "noisy": chance}))
+    assert any("noisy: its score may not tell these labels apart" in note for note in found.notes)
+
+
+def test_a_spreadsheet_with_semicolons(table: pd.DataFrame, tmp_path: Path) -> None:
+    given = labelled(table)
+    assert not pr.calibrate(table, given).notes
+    given.to_csv(tmp_path / "l.csv", sep=";", index=False, encoding="utf-8-sig")
+    there = pr.calibrate(table, tmp_path / "l.csv").figures
+    pd.testing.assert_frame_equal(there, pr.calibrate(table, given).figures)
+
+
+def test_decimal_commas_are_numbers(tmp_path: Path) -> None:
+    (tmp_path / "l.csv").write_text("file;rating\n1,5.jpg;1,5\nb.jpg;2\n")
+    read = pr.load(tmp_path / "l.csv")
+    assert read["file"].to_list() == ["1,5.jpg", "b.jpg"]
+    assert read["rating"].to_list() == [1.5, 2.0]

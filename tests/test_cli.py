@@ -59,6 +59,47 @@ def test_a_run_says_what_it_did_and_where_it_is(
     assert json.loads(Path("output/csvs/photos.meta.json").read_text())["source"] == str(folder)
 
 
+@pytest.mark.parametrize("columns", [80, 120])
+def test_the_summary_fits_the_terminal(
+    columns: int,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (folder / "a.jpg").rename(folder / f"{'long' * 20}.jpg")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert rank(folder) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(re.match(r"\d Good, \d Fair, \d Poor; tags: \d", line) for line in lines)
+    assert all(len(line) <= columns for line in lines)
+    assert any(re.search(r"long.*….*long\.jpg  \w+ [+-]0\.\d\d", line) for line in lines)
+
+
+def test_one_photo_is_compared_with_no_mean(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert rank(folder, "--limit", 1, "--scale", "default") == 0
+    out = capsys.readouterr().out
+    assert "what adds up to it" in out
+    assert re.search(r"a\.jpg  \w+ \+0\.\d\d", out)
+
+
+def test_a_table_of_another_version_says_so(
+    folder: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "photorank")
+    assert rank(folder, "--output_csv", "old.csv") == 0
+    assert rank("old.csv", "--output_csv", "new.csv") == 0
+    assert "another version" not in Path("new.meta.json").read_text()
+    record = json.loads(Path("old.meta.json").read_text())
+    for column in record["columns"]:
+        column["version"] = "0" if column["name"] == "noise" else column["version"]
+    Path("old.meta.json").write_text(json.dumps(record))
+    assert rank("old.csv", "--output_csv", "new.csv") == 0
+    notes = json.loads(Path("new.meta.json").read_text())["notes"]
+    assert any("measured by another version" in n and "(noise 0, now " in n for n in notes)
+
+
 def test_the_same_name_in_another_place_is_another_table(folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "elsewhere" / "photos"
     other.mkdir(parents=True)

@@ -123,13 +123,13 @@ def test_values_beyond_a_saved_scale_are_clipped_and_counted() -> None:
     beyond = table(3).assign(a=[-5.0, 50.0, 500.0])
     fused = fuse(beyond, COLUMNS, {"a": 1}, scale)
     assert fused.table["a_norm"].tolist() == [0, 0.5, 1]
-    assert "a: 2 of 3 values beyond the saved scale, clipped" in fused.notes
+    assert "beyond the saved scale, of 3, clipped: a 2" in fused.notes
 
 
 def test_a_scale_of_another_version_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "s.json"
     Scale.fit(table(), COLUMNS[:3]).save(file)
-    with pytest.raises(ValueError, match=r"version '1' of 'a', this table has '2'; make it again"):
+    with pytest.raises(ValueError, match=r"version '1' of 'a', this table has '2': measure"):
         Scale.load(file, [column("a") | {"version": "2"}])
     file.write_text("{}")
     with pytest.raises(ValueError, match="wanted schema 'photorank/scale/1', got None"):

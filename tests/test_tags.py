@@ -461,3 +461,16 @@ def test_without_a_brightness_no_ev_is_named(brightness: dict[str, float | None]
         "30% of the frame is blown out: spare the highlights."
     )
     assert suggestion("low_light", photo, "") == ""
+
+
+def test_where_photos_are_not_compared_none_is_a_duplicate() -> None:
+    photo = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    twice = pr.extract({"a": photo, "b": photo}, ["sharpness", "phash", "content_hash"])
+    assert "exact_duplicate" in pr.rank(twice).attrs["photorank"]["tags"]["counts"]
+    record = pr.rank(twice, dedup="off").attrs["photorank"]["tags"]
+    assert {"near_duplicate", "exact_duplicate"} <= set(record["left_out"])
+
+
+def test_a_folder_is_no_table(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="is a folder, not a table: rank it first"):
+        pr.tag(tmp_path)

@@ -263,6 +263,14 @@ def test_it_needs_no_flag_but_the_scale(drop: Path) -> None:
     assert rows["final_score"].to_list() == pytest.approx(expected, abs=1e-9)
 
 
+def test_it_says_where_the_scores_go(drop: Path, capsys: Capture) -> None:
+    fill(drop, 0, 2)
+    for scored in (0, 2):
+        assert watch() == 0
+        said = f"{scored} photos scored so far; scores go to {TABLE}"
+        assert capsys.readouterr().out.splitlines()[0] == said
+
+
 def test_quiet_says_nothing_of_what_is_well(drop: Path, capsys: Capture) -> None:
     fill(drop, 0, 2)
     assert watch("--quiet") == 0

@@ -18,6 +18,7 @@ import pandas as pd
 
 TABLE_SUFFIXES = (".csv", ".json", ".parquet")
 _ROWS_AT_ONCE = 256
+_LONGEST_HEADER = 100_000
 _TEXT = (
     *("file", "path", "phash", "content_hash", "taken_at", "camera", "missing", "error"),
     *("quality_class", "tags", "tag_reasons", "suggestions"),
@@ -180,6 +181,13 @@ def _write_parquet(table: pd.DataFrame, path: Path) -> None:
     table.assign(**plain).to_parquet(path, index=False)
 
 
+def _dialect(path: Path) -> dict[str, Any]:
+    """How the numbers of a CSV are told apart: a spreadsheet writes 1,5;2 where commas are decimal."""
+    with path.open(encoding="utf-8", errors="surrogateescape") as file:
+        header = file.readline(_LONGEST_HEADER)
+    return {"sep": ";", "decimal": ","} if ";" in header and "," not in header else {}
+
+
 def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     """Read a table that `write_table` or anyone else wrote.
 
@@ -192,6 +200,7 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
             encoding_errors="surrogateescape",
             low_memory=False,
             dtype=dict.fromkeys(_TEXT, object),
+            **_dialect(p),
         ),
         ".json": lambda p: frame(json.loads(p.read_text(encoding="utf-8"))),
         ".parquet": pd.read_parquet,
