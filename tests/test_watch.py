@@ -297,7 +297,7 @@ def test_wrong_use(drop: Path, capsys: Capture, arguments: list[str], message: s
     fill(drop, 0, 1)
     Path("mine.csv").write_text("size\n1\n")
     scale = json.loads(Path("scale.json").read_text())
-    scale["scale"]["knots"]["sharpness"][0] += 1
+    scale["scale"]["knots"]["sharpness"][-1] += 1
     Path("other.json").write_text(json.dumps(scale))
     assert watch() == 0
     before = TABLE.read_bytes()
