@@ -118,12 +118,17 @@ def calibrate(
         scores = photos[f"{tag}_score"].dropna()
         truth, said = _truth(given, tag, photos.loc[scores.index])
         notes += [note for note in said if note not in notes]
-        if truth is not None:
+        if truth is None:
+            continue
+        try:
             fitted, curves[tag] = _fitted(scores, truth, precision, recall)
-            rows[tag] = {"before": base.threshold(tag)} | fitted
-            low = fitted["auc"]["low"]
-            if low is not None and low <= 0.5:
-                notes.append(f"{tag}: its score may not tell these labels apart (AUC .5 is chance)")
+        except ValueError as error:  # other tags may have what is wished
+            notes.append(f"{tag}: {error}, so it stays as it was")
+            continue
+        rows[tag] = {"before": base.threshold(tag)} | fitted
+        low = fitted["auc"]["low"]
+        if low is not None and low <= 0.5:
+            notes.append(f"{tag}: its score may not tell these labels apart (AUC .5 is chance)")
     if not rows:
         raise ValueError(f"nothing to calibrate: {'; '.join(notes) or 'no label is filled in'}")
     wishes = {"precision": precision, "recall": recall}
@@ -146,7 +151,11 @@ def _check_wish(precision: float | None, recall: float | None) -> None:
 def _fitted(
     scores: pd.Series[float], truth: pd.DataFrame, precision: float | None, recall: float | None
 ) -> tuple[dict[str, Any], tuple[np.ndarray, np.ndarray, float]]:
-    """A tag's figures, and its labelled scores, labels and threshold, for its curve."""
+    """A tag's figures, and its labelled scores, labels and threshold, for its curve.
+
+    Raises:
+        ValueError: no threshold has the wished precision.
+    """
     label, every = truth["rating"].to_numpy(), scores.to_numpy()
     score = scores[truth.index].to_numpy()
     chance = likely(every, likelihood(score, label))
@@ -240,7 +249,7 @@ def check_new(path: str | os.PathLike[str]) -> Path:
         ValueError: something is there.
     """
     target = Path(path).expanduser()
-    if target.exists():
+    if os.path.lexists(target):
         raise ValueError(
             f"{target} exists, and an old one is never written over: give another name"
         )

@@ -112,11 +112,12 @@ def _add_calibrate(commands: Any) -> None:
         "would teach most, to fill in with 1 or 0 and give back with --labels.",
     )
     _add_table(parser)
-    parser.add_argument("--labels", metavar="FILE", help="a table: file, and a column for each tag")
+    task = parser.add_mutually_exclusive_group()
+    task.add_argument("--labels", metavar="FILE", help="a table: file, and a column for each tag")
+    task.add_argument("--suggest", type=int, metavar="N", help="choose N photos to label")
     wish = parser.add_mutually_exclusive_group()
     for name in ("precision", "recall"):
         wish.add_argument(f"--{name}", type=float, metavar="P", help=f"the {name} that is wished")
-    parser.add_argument("--suggest", type=int, metavar="N", help="choose N photos to label")
     parser.add_argument("--tags", nargs="+", metavar="TAG", default=(), help="for --suggest: which")
     parser.add_argument(
         "--sensitivity", action="store_true", help="how the tags answer to blur, light and noise"

@@ -131,6 +131,21 @@ def test_a_new_version_is_written_and_never_over_an_old_one(
     assert {tag: back.rules[tag] for tag in back.rules} == dict(Profile.load("default").rules)
     with pytest.raises(ValueError, match="exists, and an old one is never written over"):
         found.save(path)
+    (tmp_path / "link.toml").symlink_to(tmp_path / "gone.toml")
+    with pytest.raises(ValueError, match="exists, and an old one is never written over"):
+        found.save(tmp_path / "link.toml")
+
+
+def test_a_wish_that_one_tag_cannot_have_does_not_stop_the_others(table: pd.DataFrame) -> None:
+    table["contrast"] = np.random.default_rng(2).random(len(table))
+    labels = labelled(table)
+    labels["low_contrast"] = np.random.default_rng(3).integers(0, 2, len(table))
+    found = pr.calibrate(table, labels, precision=0.95)
+    assert list(found.figures.index) == ["noisy"]
+    (note,) = found.notes
+    assert note.startswith("low_contrast: no threshold is expected to have a precision of 0.95")
+    with pytest.raises(ValueError, match="nothing to calibrate: low_contrast: no threshold"):
+        pr.calibrate(table, labels.drop(columns="noisy"), precision=0.95)
 
 
 @pytest.mark.parametrize(
