@@ -17,7 +17,6 @@ from . import drifting, pipeline, tables
 from .config.config import DEFAULT_SCALE, Settings
 from .evaluation.drift import as_text
 from .features.base import declare
-from .features.defects import CONTENT_HASH
 from .features.extract import FACTS
 from .models import features_of
 from .ranking.fusion import Scale
@@ -78,9 +77,7 @@ class Watch:
         self._folder, self._output, self._window = real(folder), output, window
         self._quiet = settings.quiet
         self._reference = None if reference is None else tables.load(reference)
-        self._features = [  # what a photo repeats would depend on what arrives with it
-            feature for feature in features_of(settings) if feature.name != CONTENT_HASH.name
-        ]
+        self._features = features_of(settings)
         chosen = {"dedup": "off", "aesthetic": "none", "limit": 0, "save_scale": "", "quiet": True}
         self._settings = vars(settings) | chosen
         self._settings.pop("features")

@@ -391,9 +391,10 @@ def test_photos_arrive_while_it_watches_and_ctrl_c_ends_it(
     drop: Path, started: list[subprocess.Popen[str]]
 ) -> None:
     process = start(started)
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("0 photos scored so far")
     for i in range(5):
         fill(drop, i, i + 1)
-        assert process.stdout is not None
         assert process.stdout.readline().endswith(f"{i:03}.jpg\n")
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
