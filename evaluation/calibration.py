@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
 
-from .lettering import INK, MUTED, with_font
+from . import figures
+from .lettering import INK, MUTED
 from .logistic import logistic
 
 _POINT, _CURVE, _MEAN = "#8a8f98", "#c8553d", "#2f5d8a"
@@ -41,8 +39,7 @@ def calibration(
     """
     both = np.isfinite(score) & np.isfinite(rating)
     score, rating = score[both], rating[both]
-    figure = Figure(figsize=(9, 6.2), dpi=100, layout="constrained", facecolor="w")
-    FigureCanvasAgg(figure)
+    figure = figures.blank(9, 6.2)
     axes = figure.add_subplot()
     alpha = float(np.clip(60 / np.sqrt(max(len(score), 1)) / 4, 0.15, 0.8))
     axes.plot(score, rating, "o", color=_POINT, ms=3.5, mew=0, alpha=alpha, label="a photo")
@@ -51,9 +48,8 @@ def calibration(
         axes.plot(along, logistic(along, **found["fit"]), color=_CURVE, lw=2, label="fitted curve")
     _draw_means(axes, score, rating)
     _dress(axes, found)
-    text, font = with_font(f"{title}  {len(score):,} rated photos".strip())
-    figure.suptitle(text, fontproperties=FontProperties(fname=font, size=14), parse_math=False)
-    figure.savefig(path, metadata={"Software": "photorank"})
+    figures.entitle(figure, f"{title}  {len(score):,} rated photos".strip())
+    figures.save(figure, path)
 
 
 def means(score: np.ndarray, rating: np.ndarray) -> np.ndarray:

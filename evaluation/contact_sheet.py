@@ -19,6 +19,7 @@ import pandas as pd
 from PIL import Image
 
 from .lettering import printable
+from .rows import failed
 
 Row = Mapping[Any, Any]
 Thumbnail = Callable[[str], "np.ndarray | bytes | None"]
@@ -81,10 +82,8 @@ class _Sheet:
         thumbnail: Thumbnail,
         relative_to: str | os.PathLike[str] | None,
     ) -> None:
-        failed = np.zeros(len(table), bool)
-        if "error" in table:
-            failed = (table["error"].notna() & (table["error"] != "")).to_numpy(bool)
-        self.ranked, self.failed = table[~failed], table[failed]
+        unmeasured = failed(table)
+        self.ranked, self.failed = table[~unmeasured], table[unmeasured]
         self.thumbnail, self.relative_to = thumbnail, relative_to
         self.most = _most_contributed(self.ranked)
         self.stacks = _stacks(self.ranked)

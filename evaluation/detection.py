@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
+from . import figures
 from .lettering import INK
 from .resampling import Draws, scene_numbers
 from .resampling import Figure as Statistic
@@ -93,8 +92,7 @@ def draw_detection(
         curves: per tag (n,) scores, (n,) labels, and the threshold.
         path: where to write; the suffix gives the format.
     """
-    figure = Figure(figsize=(11, 5), dpi=100, layout="constrained", facecolor="w")
-    FigureCanvasAgg(figure)
+    figure = figures.blank(11, 5)
     left, right = figure.subplots(1, 2)
     for number, (name, (score, label, cut)) in enumerate(curves.items()):
         false, true, precision = _curve(score, label > 0)
@@ -114,7 +112,7 @@ def draw_detection(
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         axes.spines[["top", "right"]].set_visible(False)
     left.legend(frameon=False)
-    figure.savefig(path, metadata={"Software": "photorank"})
+    figures.save(figure, path)
 
 
 def _curve(score: np.ndarray, positive: np.ndarray) -> Sequence[np.ndarray]:

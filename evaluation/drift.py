@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from .rows import failed
+
 ALPHA, LEAST_PSI = 0.01, 0.1
 MISSING = " missing"
 _BINS = 10
@@ -69,7 +71,7 @@ def drift(
     rows = [{"column": n} | compare(*(values[w][n] for w in tables)) for n in shown]
     for row, p_holm in zip(rows, _holm([row["p"] for row in rows]), strict=True):
         row |= {"p_holm": p_holm, "verdict": _verdict(row["psi"], p_holm, alpha, least_psi)}
-    counts = {w: {"photos": len(t), "failed": int(_failed(t).sum())} for w, t in tables.items()}
+    counts = {w: {"photos": len(t), "failed": int(failed(t).sum())} for w, t in tables.items()}
     n, m = (max(1, c["photos"] - c["failed"]) for c in counts.values())
     return {
         "drifted": any(row["verdict"] == "drifted" for row in rows),
@@ -177,23 +179,17 @@ def as_text(found: Mapping[str, Any]) -> str:
 
 def numbers(table: pd.DataFrame, columns: Sequence[str]) -> dict[str, np.ndarray]:
     """What is compared, by name: each column's numbers, whether they are missing, what failed (0, 1)."""
-    failed = _failed(table)
-    good = table[~failed]
+    unmeasured = failed(table)
+    good = table[~unmeasured]
     measured = {
         n: pd.to_numeric(good[n]).to_numpy(float, na_value=np.nan) for n in columns if n in good
     }
     missing = {f"{n}{MISSING}": (~np.isfinite(v)).astype(float) for n, v in measured.items()}
-    return measured | missing | {"failed": failed.astype(float)}
+    return measured | missing | {"failed": unmeasured.astype(float)}
 
 
 def _any_ones(values: Mapping[str, Mapping[str, np.ndarray]], name: str) -> bool:
     return any(side[name].any() for side in values.values())
-
-
-def _failed(table: pd.DataFrame) -> np.ndarray:
-    if "error" not in table:
-        return np.zeros(len(table), bool)
-    return np.asarray(table["error"].notna() & (table["error"] != ""), bool)
 
 
 def _fisher(old: np.ndarray, new: np.ndarray) -> float:

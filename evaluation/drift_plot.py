@@ -5,15 +5,12 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Patch
 from matplotlib.ticker import (
     MaxNLocator,
@@ -22,8 +19,9 @@ from matplotlib.ticker import (
     SymmetricalLogLocator,
 )
 
+from . import figures
 from .drift import MISSING, numbers
-from .lettering import INK, MUTED, with_font
+from .lettering import INK, MUTED
 from .visualization import bin_edges
 
 _OLD, _NEW, _ALARM = "#c9ccd1", "#2f5d8a", "#c8553d"
@@ -49,8 +47,7 @@ def draw_drift(
     moved = [row for row in rows if row["verdict"] == "drifted"] or rows[:_PER_ROW]
     moved = moved[:_MOST]
     deep = max(1, math.ceil(len(moved) / _PER_ROW))
-    figure = Figure(figsize=(12, 1.1 + 2.9 * deep), dpi=100, layout="constrained", facecolor="w")
-    FigureCanvasAgg(figure)
+    figure = figures.blank(12, 1.1 + 2.9 * deep)
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)  # type: ignore[union-attr, call-arg]
     names = [row["column"].removesuffix(MISSING) for row in moved]
     old, new = numbers(reference, names), numbers(current, names)
@@ -58,12 +55,9 @@ def draw_drift(
         axes = figure.add_subplot(deep, _PER_ROW, i + 1)
         _panel(axes, row, *(side[row["column"]] for side in (old, new)))
     verdict = f"{sum(row['verdict'] == 'drifted' for row in rows)} of {len(rows)} columns drifted"
-    text, font = with_font(f"{title}  {verdict}".strip())
-    figure.suptitle(text, fontproperties=FontProperties(fname=font, size=14), parse_math=False)
+    figures.entitle(figure, f"{title}  {verdict}".strip())
     _legend(figure, found)
-    figure.savefig(
-        path, metadata={"Software": "photorank"} if Path(path).suffix == ".png" else None
-    )
+    figures.save(figure, path)
 
 
 def _panel(axes: Axes, row: Mapping[str, Any], old: np.ndarray, new: np.ndarray) -> None:

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from .rows import failed
+
 _FEWEST = 3  # with two photos every correlation is 1 or -1
 _READINGS = {
     "score_std": "how far scores lie apart; near 0 the order means little",
@@ -47,7 +49,7 @@ def proxy_metrics(table: pd.DataFrame) -> dict[str, Any]:
             "evaluation needs a ranked table, with the column 'final_score'; this one has "
             f"{', '.join(map(str, table.columns)) or 'no columns'}: rank it first"
         )
-    photos = _ranked(table)
+    photos = table[~failed(table)]
     absent: dict[str, str] = {}
     return {
         "n": len(photos),
@@ -112,13 +114,6 @@ def _sharpness_corr(photos: pd.DataFrame, absent: dict[str, str]) -> dict[str, A
     result["pearson"] = _rounded(stats.pearsonr(both.x, both.y).statistic)
     result["spearman"] = _rounded(stats.spearmanr(both.x, both.y).statistic)
     return result
-
-
-def _ranked(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows without an `error`."""
-    if "error" not in table:
-        return table
-    return table[table["error"].isna() | (table["error"] == "")]
 
 
 def _numbers(photos: pd.DataFrame, column: str) -> pd.Series[float]:

@@ -6,20 +6,18 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import MaxNLocator
 from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
-from .lettering import INK, MUTED, PAPER, fitted, with_font
+from . import figures
+from .lettering import INK, MUTED, PAPER, fitted
+from .rows import failed
 
 _GAP = 14
 _CAPTION_HEIGHT = 46
@@ -55,13 +53,11 @@ def histograms(
             "histograms need a ranked table with the column 'final_score'; "
             f"this one has {', '.join(map(str, table.columns)) or 'no columns'}"
         )
-    if "error" in table:
-        table = table[table["error"].isna() | (table["error"] == "")]
+    table = table[~failed(table)]
     declared = _numeric_columns(table) if columns is None else list(columns)
     drawn = [column for column in declared if _values(table, column["name"]).notna().any()]
     rows = math.ceil(len(drawn) / _PER_ROW)
-    figure = Figure(figsize=(12, 3.4 + 2.35 * rows), dpi=100, layout="constrained", facecolor="w")
-    FigureCanvasAgg(figure)
+    figure = figures.blank(12, 3.4 + 2.35 * rows)
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)  # type: ignore[union-attr, call-arg]
     grid = figure.add_gridspec(rows + 1, _PER_ROW, height_ratios=[1.3] + [1] * rows)
     score = {"name": "final_score", "range": (0, 1)}
@@ -70,11 +66,8 @@ def histograms(
         axes = figure.add_subplot(grid[1 + i // _PER_ROW, i % _PER_ROW])
         _histogram(axes, table, column, _FEATURE_COLOUR)
     count = "1 photo" if len(table) == 1 else f"{len(table):,} photos"
-    text, font = with_font(f"{title}  {count}".strip())
-    figure.suptitle(text, fontproperties=FontProperties(fname=font, size=14), parse_math=False)
-    figure.savefig(
-        path, metadata={"Software": "photorank"} if Path(path).suffix == ".png" else None
-    )
+    figures.entitle(figure, f"{title}  {count}".strip())
+    figures.save(figure, path)
 
 
 def _numeric_columns(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from .base import Column, Feature
-from .pooling import magnitude
+from .pooling import entropy, histogram, magnitude
 
 # Chosen on BIQ2021 photos and degraded copies of them (docs/tags.md), never on the labels of MMP-2k.
 _KERNEL = (7, 7)
@@ -119,11 +119,9 @@ def tones(luma: np.ndarray) -> tuple[float, float, float]:
     >>> tones(np.full((10, 10), 51, np.uint8))
     (0.2, 0.2, 0.0)
     """
-    counts = cv2.calcHist([luma], [0], None, [256], [0, 256]).ravel().astype(np.float64)
-    shares = counts / counts.sum()
+    shares = histogram(luma, 0, 256, 256)
     dark, bright = np.searchsorted(shares.cumsum(), (0.05, 0.99)) / 255
-    there = shares[shares > 0]
-    return float(dark), float(bright), float(abs((there * np.log2(there)).sum()))
+    return float(dark), float(bright), abs(entropy(shares))
 
 
 TONES = Feature(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 from typing import BinaryIO
@@ -67,5 +68,6 @@ def decode(image: ImageFile.ImageFile) -> np.ndarray | None:
         return None
 
 
+@functools.cache  # looking for it goes through all folders that Python imports from
 def _installed() -> bool:
     return importlib.util.find_spec("simplejpeg") is not None

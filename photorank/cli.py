@@ -99,7 +99,7 @@ def _add_tag(commands: Any) -> None:
         "--output_dir", metavar="DIR", help="where to write (default: output/tags/<folder>)"
     )
     elsewhere = ("output_csv", "save_scale")
-    _add_settings(parser, only=[s.name for s in fields(Settings) if s.name not in elsewhere])
+    _add_settings(parser, without=elsewhere)
     parser.set_defaults(command="tag")
 
 
@@ -185,7 +185,7 @@ def _add_tune(commands: Any) -> None:
         help="where to write the weights (default: best_weights.json)",
     )
     elsewhere = ("output_csv", "save_scale", "dedup", "strict")
-    _add_settings(parser, only=[s.name for s in fields(Settings) if s.name not in elsewhere])
+    _add_settings(parser, without=elsewhere)
     parser.set_defaults(command="tune")
 
 
@@ -239,7 +239,7 @@ def _add_watch(commands: Any) -> None:
         "--every", type=float, metavar="SECONDS", help="between two looks (default: 2)"
     )
     elsewhere = ("lower_is_better", "save_scale", "dedup", "dedup_distance", "limit")
-    _add_settings(parser, only=[s.name for s in fields(Settings) if s.name not in elsewhere])
+    _add_settings(parser, without=elsewhere)
     parser.set_defaults(command="watch")
 
 
@@ -303,11 +303,13 @@ def _add_input(parser: argparse.ArgumentParser, *also: str) -> None:
         given.add_argument(flag, dest="input", metavar="DIR", help="the same as DIR")
 
 
-def _add_settings(parser: argparse.ArgumentParser, only: Sequence[str] = ()) -> None:
-    """A flag for each field of `Settings`, and --config."""
+def _add_settings(
+    parser: argparse.ArgumentParser, only: Sequence[str] = (), without: Sequence[str] = ()
+) -> None:
+    """A flag for each field of `Settings`, or for some, and --config."""
     default = defaults()
     for setting in fields(Settings):
-        if only and setting.name not in only:
+        if (only and setting.name not in only) or setting.name in without:
             continue
         options: dict[str, Any] = {"help": _help(setting.metadata["help"], default[setting.name])}
         if "bool" in str(setting.type):

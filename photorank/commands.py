@@ -195,9 +195,10 @@ def drift(reference: str, current: str, **options: Any) -> int:
     from . import drifting
     from .evaluation import drift as drift_figures
 
-    found = drifting.drift(reference, current, **options)
+    old, new = tables.as_table(reference), tables.as_table(current)
+    found = drifting.drift(old, new, **options)
     print(drift_figures.as_text(found))
-    for path in drifting.write(reference, current, found, Path(current).stem):
+    for path in drifting.write(old, new, found, Path(current).stem):
         print(f"look at {path}")
     return DRIFTED if found["drifted"] else DONE
 
@@ -215,8 +216,7 @@ def watch(
     from . import watching
 
     settings = Settings.load(flags, config)
-    warnings.filterwarnings("ignore", module="PIL")
-    set_up_logging(logging.DEBUG if settings.verbose else logging.WARNING)
+    _log_at_level(replace(settings, quiet=True))  # a line per photo says enough
     default = f"output/csvs/{real(folder).name or 'root'}_watch.csv"
     output = Path(settings.output_csv or default).expanduser()
     watching.check(folder, output, reference, settings, window, every)

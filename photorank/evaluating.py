@@ -114,7 +114,7 @@ def draw_agreement(
     io.check_ours(picture)
     score, rating = photos["final_score"].to_numpy(float), photos["_rating"].to_numpy(float)
     io.write(picture, lambda part: calibration(score, rating, found, part, name))
-    worst = disagreements(table, labels).head(top_k)
+    worst = _furthest_apart(photos).head(top_k)
     title = (
         f"{name}: rank by score in grey, by rating below, of {len(photos)}; furthest apart first"
     )
@@ -130,7 +130,10 @@ def disagreements(table: pd.DataFrame, labels: Labels) -> pd.DataFrame:
     `rank` is that by score and `file` begins with that by rating, both among the rated photos;
     equal ones share their mean rank.
     """
-    photos, _ = _rated(table, read_labels(labels))
+    return _furthest_apart(_rated(table, read_labels(labels))[0])
+
+
+def _furthest_apart(photos: pd.DataFrame) -> pd.DataFrame:
     by_score = photos["final_score"].rank(ascending=False)
     by_rating = photos["_rating"].rank(ascending=False)
     pairs = zip(by_rating, photos["file"], strict=True)

@@ -86,8 +86,10 @@ def save(tagged: pd.DataFrame, found: tags.Tagged, folder: Path) -> list[Path]:
     written = tables.save(results, folder / RESULTS)
     text = json.dumps(_objects(tagged, found), indent=1)
     io.write(folder / OBJECTS, lambda part: part.write_text(text + "\n", encoding="utf-8"))
-    shares, count = _shares(tagged), len(tables.measured_rows(tagged))
-    io.write(folder / PLOT, lambda part: tag_shares(shares, count, part))
+    count = len(tables.measured_rows(tagged))
+    counts = tagged.attrs["photorank"]["tags"]["counts"]
+    shares = {name: having / max(1, count) for name, having in counts.items()}
+    io.write(folder / PLOT, lambda part: tag_shares(shares, count, tags.COMMON, part))
     return [*written, folder / OBJECTS, folder / PLOT]
 
 
@@ -121,13 +123,6 @@ def as_text(tagged: pd.DataFrame, found: tags.Tagged) -> str:
         lines.append(f"{name}: {share:.0%} of the photos, a property of the folder, not of a photo")
     lines += [f"{name}: left out, it {why}" for name, why in found.left_out.items()]
     return "\n".join(lines)
-
-
-def _shares(tagged: pd.DataFrame) -> dict[str, float]:
-    counts = tagged.attrs["photorank"]["tags"]["counts"]
-    return {
-        name: count / max(1, len(tables.measured_rows(tagged))) for name, count in counts.items()
-    }
 
 
 def _objects(tagged: pd.DataFrame, found: tags.Tagged) -> list[dict[str, Any]]:

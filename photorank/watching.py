@@ -75,7 +75,7 @@ class Watch:
         """Raises ValueError if the table there is of another folder, scale or set of columns."""
         self.failed, self.drifted = 0, False
         self._folder, self._output, self._window = real(folder), output, window
-        self._quiet = settings.quiet
+        self._chosen = settings
         self._reference = None if reference is None else tables.load(reference)
         self._features = features_of(settings)
         chosen = {"dedup": "off", "aesthetic": "none", "limit": 0, "save_scale": "", "quiet": True}
@@ -156,7 +156,7 @@ class Watch:
     def _look(self) -> dict[str, Stamp]:
         """The photos that are there, by their path in the folder."""
         stamps = {}
-        for path in photos_in(self._folder, Settings.load(self._settings)).photos:
+        for path in photos_in(self._folder, self._chosen).photos:
             with contextlib.suppress(OSError):  # gone again
                 facts = os.stat(path)
                 modified = datetime.fromtimestamp(facts.st_mtime_ns / 1e9, UTC)
@@ -221,7 +221,7 @@ class Watch:
             self._say(f"look at {path}", self.drifted)
 
     def _say(self, text: str, even_if_quiet: bool = False) -> None:
-        if even_if_quiet or not self._quiet:
+        if even_if_quiet or not self._chosen.quiet:
             print(text, flush=True)
 
     def _made_up_photo(self) -> pd.DataFrame:
