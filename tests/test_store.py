@@ -311,22 +311,19 @@ def test_rows_that_wait_for_one_before_them_are_few(
     assert len(taken) <= 6
 
 
-def test_memory_does_not_grow_with_the_number_of_photos(photos: list[Path], cache: Path) -> None:
+@pytest.mark.parametrize("stored", [False, True])
+def test_memory_does_not_grow_with_the_number_of_photos(
+    photos: list[Path], cache: Path, photo: np.ndarray, stored: bool
+) -> None:
     one = Counted()
     features = [FAST[-1], one.feature, replace(one.head(), encoder=big_views(one.encoder))]
     list(extract(photos[:2] * 5, features, workers=2))  # what is loaded once
-
-    def peak(count: int, place: str) -> int:
-        tracemalloc.start()
-        for _ in extract(photos[:2] * count, features, workers=2, cache=place):
-            pass
-        (_, most) = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        return most
-
-    few = peak(60, "")
-    assert peak(240, "") < 1.25 * few
-    assert peak(240, str(cache)) < 1.25 * few
+    tracemalloc.start()
+    for _ in extract(photos[:2] * 120, features, workers=2, cache=cache if stored else ""):
+        pass
+    (_, most) = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 240 * photo.nbytes / 2  # of the pictures that the encoder was given
 
 
 def big_views(encoder: Encoder) -> Encoder:
