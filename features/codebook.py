@@ -70,12 +70,14 @@ def occurrences(found: np.ndarray, codes: np.ndarray, offsets: np.ndarray) -> np
         (5 * k,): strongest response, strongest inverted one, and the square roots of the mean
         activity in the whole picture, its middle and its upper half.
     """
-    responses = found @ codes - offsets
-    strongest, weakest = responses.max((0, 1)), responses.min((0, 1))
+    rows, columns, size = found.shape
+    responses = found.reshape(-1, size) @ codes  # one product of two matrices, not one per row
+    responses -= offsets
+    strongest, weakest = responses.max(0), responses.min(0)
     activity = np.abs(responses, out=responses)
-    rows, columns, count = activity.shape
-    activity -= (activity @ np.full(count, 1 / count, np.float32))[..., None]
-    np.maximum(activity, 0, out=activity)
+    count = len(offsets)
+    activity -= (activity @ np.full(count, 1 / count, np.float32))[:, None]
+    activity = np.maximum(activity, 0, out=activity).reshape(rows, columns, count)
     middle = activity[rows // 4 : rows - rows // 4, columns // 4 : columns - columns // 4]
     by_row = activity.mean(1)
     means = (by_row.mean(0), middle.mean((0, 1)), by_row[: (rows + 1) // 2].mean(0))

@@ -57,10 +57,11 @@ def decode(image: ImageFile.ImageFile) -> np.ndarray | None:
     import simplejpeg
 
     place = file.tell()
+    size = file.seek(0, os.SEEK_END)
     file.seek(0)
-    data = file.read(LARGEST + 1)
+    data = file.read(size) if size <= LARGEST else b""
     file.seek(place)
-    if len(data) > LARGEST:
+    if not data:
         return None
     try:
         return simplejpeg.decode_jpeg(data, min_width=image.width, min_height=image.height)

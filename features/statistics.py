@@ -51,12 +51,13 @@ def statistics(rgb: np.ndarray) -> np.ndarray:
     for scale, (luma, *chroma) in enumerate(planes[:3]):
         found += [gradient_laplacian(luma), binary_patterns(luma), tile_sharpness(luma)]
         if scale < 2:
-            found += [edge_widths(luma), noise(luma)]
+            gradient = _gradient_strength(luma)
+            found += [edge_widths(luma, gradient), noise(luma, gradient)]
         if scale > 0:
             found += [natural_scene(luma), orientation(luma)]
             found += [natural_scene_chroma(plane) for plane in chroma]
         if scale == 1:
-            found += [noise(plane) for plane in chroma]
+            found += [noise(plane, _gradient_strength(plane)) for plane in chroma]
     return np.concatenate(found)
 
 
@@ -101,7 +102,7 @@ def gradient_laplacian(luma: np.ndarray) -> np.ndarray:
         Xue et al. (2014), GM-LOG, doi:10.1109/TIP.2014.2355716
     """
     smooth = cv2.GaussianBlur(luma, (0, 0), 0.5)
-    gradient = magnitude(*_gradient(smooth))
+    gradient = _gradient_strength(smooth)
     laplacian = np.abs(cv2.Laplacian(smooth, cv2.CV_32F, ksize=1, scale=0.25))
     around = cv2.GaussianBlur(gradient * gradient + laplacian * laplacian, (0, 0), 2.0)
     around = cv2.sqrt(around) + np.float32(0.5)
@@ -158,10 +159,9 @@ def tile_sharpness(luma: np.ndarray) -> np.ndarray:
     ]
 
 
-def edge_widths(luma: np.ndarray) -> np.ndarray:
+def edge_widths(luma: np.ndarray, gradient: np.ndarray) -> np.ndarray:
     """How much the strongest edges lose when blurred once more: sharp ones lose most."""
-    gradient = magnitude(*_gradient(luma))
-    blurred = magnitude(*_gradient(cv2.GaussianBlur(luma, (0, 0), 1.5)))
+    blurred = _gradient_strength(cv2.GaussianBlur(luma, (0, 0), 1.5))
     threshold = max(4.0, float(quantiles(gradient, 0, 64, (0.9,))[0]))
     edges = (gradient > threshold).astype(np.uint8)
     share = cv2.countNonZero(edges) / edges.size
@@ -171,7 +171,7 @@ def edge_widths(luma: np.ndarray) -> np.ndarray:
     return np.r_[threshold, share, np.sqrt(counts), counts @ np.arange(12)]
 
 
-def noise(plane: np.ndarray) -> np.ndarray:
+def noise(plane: np.ndarray, gradient: np.ndarray) -> np.ndarray:
     """Strength of the highest frequencies in the flattest tiles, and in all.
 
     References:
@@ -179,7 +179,7 @@ def noise(plane: np.ndarray) -> np.ndarray:
     """
     kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32) / 6
     tiles = tile_means(np.abs(cv2.filter2D(plane, -1, kernel)), 24).ravel()
-    gradients = tile_means(magnitude(*_gradient(plane)), 24).ravel()
+    gradients = tile_means(gradient, 24).ravel()
     order = np.argsort(gradients, kind="stable")
     flat, busy = order[:144], order[-144:]
     levels = [tiles[flat].mean(), tiles[busy].mean(), gradients[flat].mean()]
@@ -231,6 +231,10 @@ def _gradient(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         cv2.Sobel(plane, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8),
         cv2.Sobel(plane, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8),
     )
+
+
+def _gradient_strength(plane: np.ndarray) -> np.ndarray:
+    return magnitude(*_gradient(plane))
 
 
 def _band_energy(plane: np.ndarray, coarse: np.ndarray) -> float:

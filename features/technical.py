@@ -95,9 +95,10 @@ def exposure(rgb: np.ndarray) -> tuple[float, float, float, float]:
     """
     luma = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     brightest = functools.reduce(cv2.max, cv2.split(rgb))
-    shadows = np.count_nonzero(brightest <= _SHADOW) / brightest.size
-    highlights = np.count_nonzero(brightest >= _HIGHLIGHT) / brightest.size
-    (white,) = _levels_at(brightest, 0.995)
+    risen = _risen(brightest)
+    shadows = float(risen[_SHADOW] / luma.size)
+    highlights = float((luma.size - risen[_HIGHLIGHT - 1]) / luma.size)
+    white = int(np.searchsorted(risen, 0.995 * luma.size))
     whites = min(1.0, white / _WHITE) ** _GREY_WHITES
     midtones = _midtone_score(_detail_brightness(luma))
     blown_out = highlights * (1 - midtones * _backdrop(rgb))
@@ -262,8 +263,13 @@ def _tile_spread(luma: np.ndarray, side: int) -> np.ndarray:
 
 def _levels_at(levels: np.ndarray, *shares: float) -> list[int]:
     """For each share the lowest level that so many of the pixels do not exceed."""
-    counts = np.cumsum(cv2.calcHist([levels], [0], None, [256], [0, 256]))
-    return [int(np.searchsorted(counts, share * levels.size)) for share in shares]
+    risen = _risen(levels)
+    return [int(np.searchsorted(risen, share * levels.size)) for share in shares]
+
+
+def _risen(levels: np.ndarray) -> np.ndarray:
+    """How many pixels do not exceed each of the 256 levels."""
+    return np.cumsum(cv2.calcHist([levels], [0], None, [256], [0, 256]), dtype=np.int64)
 
 
 def _detail_brightness(luma: np.ndarray) -> float:
@@ -276,10 +282,10 @@ def _detail_brightness(luma: np.ndarray) -> float:
 
 def _backdrop(rgb: np.ndarray) -> float:
     """How white the least white side of the frame is: 1 if all four are all white."""
-    white = functools.reduce(cv2.min, cv2.split(rgb)) >= _BACKDROP
-    depth = max(1, round(_RIM * max(white.shape)))
-    rims = (white[:depth], white[-depth:], white[:, :depth], white[:, -depth:])
-    return float(min(rim.mean() for rim in rims))
+    depth = max(1, round(_RIM * max(rgb.shape)))
+    rims = (rgb[:depth], rgb[-depth:], rgb[:, :depth], rgb[:, -depth:])
+    whites = (functools.reduce(cv2.min, cv2.split(rim)) >= _BACKDROP for rim in rims)
+    return float(min(white.mean() for white in whites))
 
 
 def _midtone_score(level: float) -> float:
