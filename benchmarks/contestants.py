@@ -25,6 +25,7 @@ PACKAGES = (
     "cleanvision imagededup"
 ).split()
 CHECKS = ("dark", "light", "blurry", "low_information", "exact_duplicates", "near_duplicates")
+_CLIP_ALONE = ("--features", "aesthetic")
 PROMPTS = ("--positive_prompt", "a sharp photo", "--negative_prompt", "a blurry photo")
 
 Work = Callable[[], Any]
@@ -208,12 +209,12 @@ def _command(photos: str, threads: int, store: str, checkpoint: str | None, *mor
 
 
 def first_run(
-    photos: str, threads: int, store: str, checkpoint: str | None = None, **_: Any
+    photos: str, threads: int, store: str, checkpoint: str | None = None, *more: str, **_: Any
 ) -> Work:
     """The whole command with an empty store."""
     for file in Path(store).parent.glob(f"{Path(store).name}*"):
         file.unlink()
-    return _command(photos, threads, store, checkpoint)
+    return _command(photos, threads, store, checkpoint, *more)
 
 
 def second_run(
@@ -224,17 +225,23 @@ def second_run(
     return _command(photos, threads, store, checkpoint)
 
 
+def encoding(photos: str, threads: int, store: str, checkpoint: str, **_: Any) -> Work:
+    """The whole command with an empty store, but of CLIP alone."""
+    return first_run(photos, threads, store, checkpoint, *_CLIP_ALONE)
+
+
 def new_prompts(photos: str, threads: int, store: str, checkpoint: str, **_: Any) -> Work:
     """Other prompts on stored vectors; their text vectors are not stored yet."""
-    _command(photos, threads, store, checkpoint)()
+    _command(photos, threads, store, checkpoint, *_CLIP_ALONE)()
     fresh = ("--positive_prompt", f"a photo of {time.time_ns()}", *PROMPTS[2:])
-    return _command(photos, threads, store, checkpoint, *fresh)
+    return _command(photos, threads, store, checkpoint, *_CLIP_ALONE, *fresh)
 
 
 def known_prompts(photos: str, threads: int, store: str, checkpoint: str, **_: Any) -> Work:
     """Prompts whose text vectors are stored too."""
-    _command(photos, threads, store, checkpoint, *PROMPTS)()
-    return _command(photos, threads, store, checkpoint, *PROMPTS)
+    known = _command(photos, threads, store, checkpoint, *_CLIP_ALONE, *PROMPTS)
+    known()
+    return known
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ class Contest:
         ours, theirs: functions of contestants.py.
         target: the least ratio of their time to ours.
         photos: how many; `megapixels` each. 0: the work needs none.
+        different: how many of these differ, where not all do; the rest are links to them.
         options: what else the contestants are told.
         peer: whether theirs runs in the peers' environment.
         needs: "yunet", "checkpoint" or "store", where the work needs one.
@@ -26,10 +27,13 @@ class Contest:
     target: float
     photos: int = 60
     megapixels: float = 12
+    different: int = 0
     options: dict[str, Any] = field(default_factory=dict)
     peer: bool = False
     needs: tuple[str, ...] = ()
 
+
+_VECTORS = (20_000, 12, 60)
 
 CONTESTS = (
     Contest("technical", "technical", "decode", 0.75),
@@ -41,17 +45,19 @@ CONTESTS = (
         "group", "group", "imagededup_group", 20, photos=0, options={"count": 100_000}, peer=True
     ),
     Contest("clip", "clip", "usual_clip", 4, photos=32, needs=("checkpoint",)),
-    Contest("second", "second_run", "first_run", 25, needs=("store",)),
-    Contest("second_clip", "second_run", "first_run", 60, photos=32, needs=("store", "checkpoint")),
-    Contest("prompts", "new_prompts", "first_run", 50, 20_000, 0.05, needs=("store", "checkpoint")),
+    Contest("second", "second_run", "first_run", 25, 2_000, different=60, needs=("store",)),
     Contest(
-        "known_prompts",
-        "known_prompts",
+        "second_clip",
+        "second_run",
         "first_run",
-        100,
-        20_000,
-        0.05,
+        60,
+        2_000,
+        different=60,
         needs=("store", "checkpoint"),
+    ),
+    Contest("prompts", "new_prompts", "encoding", 50, *_VECTORS, needs=("store", "checkpoint")),
+    Contest(
+        "known_prompts", "known_prompts", "encoding", 100, *_VECTORS, needs=("store", "checkpoint")
     ),
 )
 

@@ -27,12 +27,14 @@ sys.path.insert(0, str(HERE.parent))
 
 import growth  # noqa: E402
 from contests import CONTESTS, Contest  # noqa: E402
-from photos import photo_set, sources_in  # noqa: E402
+from photos import many, photo_set, sources_in  # noqa: E402
 
 from photorank.config.config import Settings  # noqa: E402
 from photorank.features import faces, hub  # noqa: E402
 
 PEERS = ("cleanvision==0.3.7", "imagededup")
+PATIENCE = 600.0
+"""Seconds after which a peer is stopped; the ratio is then the least it can be."""
 KEPT = HERE / "results.json"
 REPORT = HERE / "RESULTS.md"
 CLIP = "ViT-B-32-quickgelu"
@@ -50,15 +52,21 @@ class Bench:
         self.limit, self.yunet = arguments.photos_per_run, arguments.yunet or found_yunet()
         self.sources = sources_in(arguments.photos, self.work)
 
-    def photos(self, count: int, megapixels: float) -> Path:
-        return photo_set(self.sources, min(count, self.limit or count), megapixels, self.work)
+    def photos(self, count: int, megapixels: float, different: int = 0) -> Path:
+        count = min(count, self.limit or count)
+        folder = photo_set(self.sources, min(different or count, count), megapixels, self.work)
+        return many(folder, count) if different else folder
 
     def run(self, contestant: str, peer: bool = False, **options: Any) -> dict[str, Any]:
         """Seconds, peak memory and versions of one run in a process of its own."""
         python = self._peers() if peer else Path(sys.executable)
         told = json.dumps({"threads": self.threads} | options)
         command = [str(python), str(HERE / "contestants.py"), contestant, told]
-        done = subprocess.run(command, capture_output=True, text=True)
+        patience = PATIENCE if peer else None
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=patience)
+        except subprocess.TimeoutExpired:
+            return {"seconds": PATIENCE, "unfinished": True, "versions": {}}
         if done.returncode:
             raise RuntimeError(f"{contestant} failed:\n{done.stderr[-2000:]}")
         return json.loads(done.stdout.splitlines()[-1])
@@ -125,7 +133,7 @@ def run_contest(bench: Bench, contest: Contest) -> dict[str, Any]:
     options: dict[str, Any] = {"yunet": bench.yunet} | contest.options
     count = contest.photos
     if count:
-        folder = bench.photos(count, contest.megapixels)
+        folder = bench.photos(count, contest.megapixels, contest.different)
         count = sum(1 for _ in folder.glob("*.jpg"))
         options["photos"] = str(folder)
     if "checkpoint" in contest.needs:
@@ -144,6 +152,7 @@ def run_contest(bench: Bench, contest: Contest) -> dict[str, Any]:
         "ours": ours,
         "theirs": theirs,
         "ratio": theirs / ours,
+        "unfinished": any("unfinished" in theirs for _, theirs in runs),
         "ratios": [theirs["seconds"] / ours["seconds"] for ours, theirs in runs],
         "photos": count or contest.options.get("count"),
         "megapixels": contest.megapixels if contest.photos else None,
@@ -205,15 +214,16 @@ def row(contest: Contest, result: dict[str, Any]) -> str:
     count, ours, theirs = result["photos"], result["ours"], result["theirs"]
     met = "met" if result["ratio"] >= contest.target else "**missed**"
     spread = f"{min(result['ratios']):.2f} to {max(result['ratios']):.2f}"
+    over = "over " if result.get("unfinished") else ""
     cells = [
         f"{contest.name}: {contest.ours} against {contest.theirs}",
         f"{count:,}",
         f"{result['megapixels'] or '':}",
         f"{ours:.2f}",
         f"{count / ours:,.1f}",
-        f"{theirs:.2f}",
+        f"{over}{theirs:.2f}",
         f"{count / theirs:,.1f}",
-        f"{result['ratio']:.2f} ({spread})",
+        f"{over}{result['ratio']:.2f} ({spread})",
         f"{contest.target:g}",
         met,
     ]
