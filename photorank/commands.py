@@ -215,7 +215,7 @@ def watch(
     """Score what arrives in a folder, until interrupted or once."""
     from . import watching
 
-    settings = Settings.load(flags, config)
+    settings = _with_cache(Settings.load(flags, config))
     _log_at_level(replace(settings, quiet=True))  # a line per photo says enough
     default = f"output/csvs/{real(folder).name or 'root'}_watch.csv"
     output = Path(settings.output_csv or default).expanduser()
