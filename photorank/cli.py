@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 
 from . import __version__
 from .config.config import Settings, defaults
+from .utils.logging import set_up_logging
 
 DONE, WRONG_USE, INTERRUPTED = 0, 2, 130
 
@@ -38,6 +40,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         from . import commands
 
+        set_up_logging(logging.WARNING)  # a command with settings asks for more, if at all
         command: Callable[..., int] = getattr(commands, arguments.pop("command"))
         return command(**arguments)
     except BrokenPipeError:  # `| head` has seen enough

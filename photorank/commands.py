@@ -219,9 +219,9 @@ def watch(
     _log_at_level(replace(settings, quiet=True))  # a line per photo says enough
     default = f"output/csvs/{real(folder).name or 'root'}_watch.csv"
     output = Path(settings.output_csv or default).expanduser()
-    watching.check(folder, output, reference, settings, window, every)
+    old = watching.check(folder, output, reference, settings, window, every)
     models.fetch_models(settings)
-    watched = watching.Watch(folder, output, reference, settings, window)
+    watched = watching.Watch(folder, output, old, settings, window)
     watched.run(every, once)
     if watched.drifted:
         return DRIFTED

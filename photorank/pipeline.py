@@ -15,7 +15,6 @@ import pandas as pd
 
 from . import __version__
 from .config.config import DEFAULT_SCALE, DEFAULT_SCALE_FILE, Settings
-from .features import BUILTIN
 from .features.base import declare
 from .features.extract import FACTS
 from .features.extract import extract as measure
@@ -41,6 +40,7 @@ from .tables import (
 from .tagging import with_tags
 from .utils import io
 from .utils.logging import logger, progress
+from .versions import outdated_columns
 
 __all__ = ["extract", "fit_scale", "load", "rank", "save"]
 
@@ -169,7 +169,7 @@ def _ranked(measured: pd.DataFrame, settings: Settings) -> tuple[pd.DataFrame, d
     table = with_names(measured.drop(columns=derived_columns(measured)))
     good = measured_rows(table)
     columns = columns_of(table, settings.lower_is_better)
-    notes = _outdated(columns)
+    notes: list[str] = []
     weights = _weights(table, columns, settings, notes)
     columns = [c for c in columns if c["name"] in weights or not c.get("foreign")]
     columns = [c for c in columns if c["name"] in table]
@@ -184,7 +184,7 @@ def _ranked(measured: pd.DataFrame, settings: Settings) -> tuple[pd.DataFrame, d
         dropped = [f"{n} has no value here: its weight goes to the others" for n in fused.dropped]
         for note in dropped:
             logger.warning(note)
-        record["notes"] = dropped + notes
+        record["notes"] = [*filter(None, [outdated_columns(columns)]), *dropped, *notes]
         table = table.join(fused.table)
         if settings.scale == DEFAULT_SCALE:
             table[SCORE_1_TO_10] = (1 + 9 * table["final_score"]).round(1)
@@ -203,21 +203,6 @@ def _ranked(measured: pd.DataFrame, settings: Settings) -> tuple[pd.DataFrame, d
     if settings.dedup == "keep-best":
         ordered = keep_best(ordered)
     return arranged(ordered), record
-
-
-def _outdated(columns: list[dict[str, Any]]) -> list[str]:
-    """A sentence on the columns of a table that today's photorank would measure otherwise."""
-    today = {(c["feature"], c["name"]): c["version"] for c in declare(BUILTIN)}
-    versions = [
-        (c["name"], c.get("version"), today.get((c.get("feature"), c["name"]))) for c in columns
-    ]
-    old = [
-        f"{name} {had}, now {now}" for name, had, now in versions if had and now not in (None, had)
-    ]
-    about = (
-        "measured by another version of photorank: rank the photos again to compare with new ones"
-    )
-    return [f"{about} ({'; '.join(old)})"] if old else []
 
 
 def _with_duplicates(ordered: pd.DataFrame, settings: Settings) -> pd.DataFrame:

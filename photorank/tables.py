@@ -19,6 +19,8 @@ from .features.aesthetic import AESTHETIC
 from .features.base import declare
 from .features.extract import FACTS
 from .utils import io
+from .utils.logging import logger
+from .versions import outdated
 
 SCORE_1_TO_10 = "score_1_to_10"
 """`final_score` read from 1 to 10; only there with the default scale, on which it means something."""
@@ -89,6 +91,8 @@ def save(table: pd.DataFrame, path: str | os.PathLike[str]) -> list[Path]:
 def load(path: str | os.PathLike[str]) -> pd.DataFrame:
     """Read a table that `save` wrote, with its record; or any other table with numeric columns.
 
+    A warning says so where another version of photorank measured or tagged it.
+
     Raises:
         ValueError: unreadable, malformed or empty.
     """
@@ -96,6 +100,8 @@ def load(path: str | os.PathLike[str]) -> pd.DataFrame:
     record = _beside(Path(path).expanduser(), ".meta.json")
     if record.exists():
         table.attrs["photorank"] = _read_record(record)
+        if old := outdated(table.attrs["photorank"]):
+            logger.warning("%s: %s", path, old)
     return table
 
 

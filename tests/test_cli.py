@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 
 from photorank.cli import main
+from photorank.versions import outdated_columns
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = ROOT / "scripts" / "run_ranking.py"
@@ -85,19 +86,45 @@ def test_one_photo_is_compared_with_no_mean(
 
 
 def test_a_table_of_another_version_says_so(
-    folder: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    caplog.set_level("INFO", "photorank")
     assert rank(folder, "--output_csv", "old.csv") == 0
     assert rank("old.csv", "--output_csv", "new.csv") == 0
-    assert "another version" not in Path("new.meta.json").read_text()
+    readers = (
+        ["tag", "--input_csv", "old.csv", "--quiet"],
+        ["show", "old.csv"],
+        ["evaluate", "old.csv"],
+        ["calibrate", "old.csv", "--suggest", "1"],
+        ["drift", "--reference", "old.csv", "--current", "new.csv"],
+        ["rank", "old.csv", "--output_csv", "new.csv", "--quiet"],
+    )
+    columns = "measured by another version of photorank: rank the photos again to compare with new"
+    profile = "tagged by another version of photorank: rank or tag it again to have today's tags"
+    for arguments in readers:
+        main(arguments)
+    assert "another version" not in Path("new.meta.json").read_text() + capsys.readouterr().err
     record = json.loads(Path("old.meta.json").read_text())
     for column in record["columns"]:
-        column["version"] = "0" if column["name"] == "noise" else column["version"]
+        column["version"] = "0 x=1" if column["name"] == "noise" else column["version"]
+    record["tags"]["version"] = "1"
     Path("old.meta.json").write_text(json.dumps(record))
-    assert rank("old.csv", "--output_csv", "new.csv") == 0
-    notes = json.loads(Path("new.meta.json").read_text())["notes"]
-    assert any("measured by another version" in n and "(noise 0, now " in n for n in notes)
+    for arguments in readers:
+        main(arguments)
+        (line,) = (n for n in capsys.readouterr().err.splitlines() if "another version" in n)
+        assert f"old.csv: {columns} ones (noise 0, now 2); {profile} (profile default 1, " in line
+    (note,) = json.loads(Path("new.meta.json").read_text())["notes"][:1]
+    assert note == f"{columns} ones (noise 0, now 2)"
+    Path("old.meta.json").unlink()
+    assert main(["show", "old.csv"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_another_face_detector_is_no_older_version() -> None:
+    assert outdated_columns([]) == ""
+    here = {"name": "face_count", "feature": "faces", "version": "2 detector=another"}
+    assert outdated_columns([here]) == ""
+    old = outdated_columns([here | {"version": "1 detector=another"}])
+    assert old.endswith("(face_count 1, now 2)")
 
 
 def test_the_same_name_in_another_place_is_another_table(folder: Path, tmp_path: Path) -> None:
