@@ -141,9 +141,10 @@ def check_settings(settings: Settings) -> None:
         ValueError: one that could not be used whatever is measured.
     """
     vocabulary_of(settings)
-    _given_weights(settings, columns_of(pd.DataFrame()))
+    columns = columns_of(pd.DataFrame())
+    _given_weights(settings, columns)
     _scale(settings, [])
-    Profile.load(settings.profile)
+    Profile.load(settings.profile).check_names(c["name"] for c in columns)
 
 
 def _check_before(settings: Settings, columns: list[dict[str, Any]]) -> None:
@@ -157,7 +158,9 @@ def _check_before(settings: Settings, columns: list[dict[str, Any]]) -> None:
             f"{', '.join(map(str, empty))}: give other weights or features"
         )
     _scale(settings, columns)
-    Profile.load(settings.profile).check_versions(columns)
+    profile = Profile.load(settings.profile)
+    profile.check_versions(columns)
+    profile.check_names(c["name"] for c in columns_of(empty))
     _with_duplicates(empty, settings)
     if settings.save_scale:
         io.check_ours(settings.save_scale)

@@ -50,7 +50,9 @@ def marked(table: pd.DataFrame) -> pd.DataFrame:
 
 def with_tags(table: pd.DataFrame, profile: Profile) -> tuple[pd.DataFrame, tags.Tagged]:
     """The table with the columns of its tags, and what else was found."""
-    profile.check_versions(tables.columns_of(table))
+    columns = tables.columns_of(table)
+    profile.check_versions([column for column in columns if column["name"] in table])
+    profile.check_names({*map(str, table.columns), *(column["name"] for column in columns)})
     plain = tables.with_names(table.drop(columns=tables.tag_columns(table)))
     found = tags.tag(plain, profile)
     joined = tables.arranged(plain.join(found.table))

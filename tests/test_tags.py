@@ -236,6 +236,48 @@ def test_a_profile_of_other_measurements_is_refused(tmp_path: Path) -> None:
         pr.tag(table, profile=path)
 
 
+MISSPELT = "a rule of 'noisy' names 'nois', which no feature gives; did you mean noise\\?"
+
+
+def test_a_misspelt_column_is_an_error_and_an_absent_one_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    table = pd.DataFrame({"file": ["a"], "nice": [9.0], "sharpness_norm": [1.0]})
+
+    def with_rule(rules: str) -> pd.DataFrame:
+        path.write_text(
+            f'name = "m"\nversion = "1"\nextends = "default"\n[rules]\nnoisy = [{rules}]'
+        )
+        return pr.tag(table, profile=path)
+
+    for rules in ("{ nois = [1, 2] }", "{ noise = [1, 2] }, { nois = [1, 2], nice = [1, 2] }"):
+        with pytest.raises(ValueError, match=MISSPELT):
+            with_rule(rules)
+    for fine in ("noise", "warmth", "megapixels", "face_area", "noise_norm", "aesthetic"):
+        record = with_rule(f"{{ {fine} = [1, 2] }}").attrs["photorank"]["tags"]
+        assert record["left_out"]["noisy"] == f"needs {fine}"
+    assert with_rule("{ nice = [1, 2] }")["is_noisy"].tolist() == [True]  # the table's own
+
+
+@pytest.mark.parametrize("command", ["rank", "tag"])
+def test_a_misspelt_column_is_noticed_before_a_photo_is_opened(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").write_bytes(b"no photo")
+    profile = tmp_path / "mine.toml"
+    profile.write_text(
+        'name = "m"\nversion = "1"\nextends = "default"\n[rules]\nnoisy = [{ nois = [1, 2] }]'
+    )
+    assert main([command, str(tmp_path / "photos"), "--profile", str(profile)]) == 2
+    assert re.search(MISSPELT, capsys.readouterr().err)
+
+
+def test_a_profile_of_another_detector_serves_a_table_without_faces(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('name = "m"\nversion = "1"\nextends = "default"\n[columns]\nface_area = "0"\n')
+    assert pr.tag(pd.DataFrame({"file": ["a"], "noise": [9.0]}), profile=path)["tags"][0] == "noisy"
+
+
 def test_classes() -> None:
     scores = {
         "blurry": np.array([0.0, 0.6, 0.95, 0.0, 0]),
