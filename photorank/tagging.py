@@ -55,11 +55,11 @@ def with_tags(table: pd.DataFrame, profile: Profile) -> tuple[pd.DataFrame, tags
     profile.check_names({*map(str, table.columns), *(column["name"] for column in columns)})
     plain = tables.with_names(table.drop(columns=tables.tag_columns(table)))
     found = tags.tag(plain, profile)
-    joined = tables.arranged(plain.join(found.table))
+    joined = plain.drop(columns=found.table.columns, errors="ignore").join(found.table)
     joined.attrs = table.attrs | {
         "photorank": table.attrs.get("photorank", {}) | {"tags": _record(profile, found)}
     }
-    return joined, found
+    return tables.arranged(joined), found
 
 
 def _record(profile: Profile, found: tags.Tagged) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,12 @@ class Profile:
 def names() -> list[str]:
     """The shipped profiles."""
     return sorted(path.stem for path in _FOLDER.glob("*.toml"))
+
+
+@cache
+def shipped_tags() -> frozenset[str]:
+    """The tags of all shipped profiles."""
+    return frozenset(tag for name in names() for tag in Profile.load(name).tags)
 
 
 def _contents(given: str | os.PathLike[str], below: Sequence[str] = ()) -> dict[str, Any]:

@@ -278,6 +278,23 @@ def test_a_profile_of_another_detector_serves_a_table_without_faces(tmp_path: Pa
     assert pr.tag(pd.DataFrame({"file": ["a"], "noise": [9.0]}), profile=path)["tags"][0] == "noisy"
 
 
+def test_columns_of_ones_own_are_no_tags(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    rules = 'more = ["dusty"]\n[rules]\ndusty = [{ noise = [1, 2] }]'
+    path.write_text(f'name = "m"\nversion = "1"\nextends = "default"\n{rules}')
+    own = {"is_mine": [True, False], "mine_score": [0.7, 0.2]}
+    table = pd.DataFrame({"file": ["a", "b"], "noise": [9.0, 0.1], **own})
+    ranked = pr.rank(table, weights={"mine_score": 1}, profile=path)
+    for again in (ranked, pr.rank(ranked, weights={"mine_score": 1}), pr.tag(ranked)):
+        assert again[[*own]].to_dict("list") == own
+    assert ranked["is_dusty"].tolist() == [True, False]
+    assert pr.tag(ranked).filter(regex="dusty").columns.tolist() == []  # its record names the tag
+    pr.save(ranked, tmp_path / "t.csv")
+    assert "is_dusty" not in pr.rank(tmp_path / "t.csv", weights={"mine_score": 1})
+    ranked.attrs.clear()
+    assert pr.tag(ranked, profile=path)["is_dusty"].tolist() == [True, False]  # no column twice
+
+
 def test_classes() -> None:
     scores = {
         "blurry": np.array([0.0, 0.6, 0.95, 0.0, 0]),
