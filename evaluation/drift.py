@@ -12,13 +12,15 @@ import pandas as pd
 from scipy import stats
 
 from .rows import failed
+from .text_table import text_notes, text_table
 
 ALPHA, LEAST_PSI = 0.01, 0.1
 MISSING = " missing"
 _BINS = 10
 _EMPTY = 0.5  # photos in a bin where one table has none: the logarithm needs more than 0
 _EXACT = 10_000  # photos up to which ks_2samp is exact by default
-_READING = "PSI: 0 the same, below .1 little, .1 to .25 some, above .25 much; KS: 0 to 1"
+_READING = """PSI: 0 the same, below .1 little, .1 to .25 some, above .25 much; KS: 0 to 1
+p after Holm's correction; reference and current: the median, or the share"""
 
 
 def drift(
@@ -160,19 +162,14 @@ def as_text(found: Mapping[str, Any]) -> str:
     verdict = "DRIFTED" if found["drifted"] else "stable"
     rows: list[_Line] = [("column", "PSI", "KS", "p", "reference", "current", "")]
     rows += [_line(row) for row in found["columns"]]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join([f"{row[0]:<{widths[0]}}", *map(str.rjust, row[1:-1], widths[1:-1]), row[-1]])
-        for row in rows
-    ]
     return "\n".join(
         [
             f"{verdict}: {old} in the reference, {new} now",
-            *map(str.rstrip, lines),
-            f"{_READING}; p after Holm's correction; the median with the middle 80 %, or the share",
+            text_table(rows),
+            _READING,
             f"drifted: p < {found['alpha']:g} and PSI >= {found['least_psi']:g}; with so many photos "
             f"a KS below {found['least_ks']:.2f} cannot be told from chance",
-            *(f"note: {note}" for note in found.get("notes", ())),
+            *text_notes(found.get("notes", ())),
         ]
     )
 
@@ -256,7 +253,9 @@ def _said(row: Mapping[str, Any], share: bool) -> str:
     if row["verdict"] == "stable" or old == new:
         return str(row["verdict"])
     moved = (
-        f"{100 * (new - old):+.1f} points" if share else f"{new - old:+.3g} {row.get('unit') or ''}"
+        f"{100 * (new - old):+.1f} points"
+        if share
+        else f"{_short(new - old, '+')} {row.get('unit') or ''}"
     )
     way = {"higher": new > old, "lower": new < old}.get(str(row.get("better")))
     judged = "" if way is None else ", better" if way else ", worse"
@@ -270,4 +269,9 @@ def _sizes(row: Mapping[str, Any]) -> tuple[str, str]:
 def _side(side: Mapping[str, float], share: bool) -> str:
     if share:
         return f"{100 * side['mean']:.1f} %"
-    return f"{side['median']:.3g} ({side['low']:.3g} to {side['high']:.3g})"
+    return _short(side["median"])
+
+
+def _short(value: float, sign: str = "") -> str:
+    """Three figures, or all that are before the point."""
+    return f"{value:{sign},.0f}" if abs(value) >= 1000 else f"{value:{sign}.3g}"

@@ -176,17 +176,17 @@ def _draw_and_print(table: str | None, top_k: int = 20, labels: str | None = Non
 
     path = Path(table or _newest_table())
     ranked = tables.load(path)
-    metrics = evaluating.evaluate(ranked, labels)
-    agreed = metrics.pop("agreement", None)
+    found = evaluating.evaluate(ranked, labels)
+    metrics = {name: figure for name, figure in found.items() if name != "agreement"}
     print(f"Proxy metrics: {json.dumps(metrics)}")
     print(proxy_metrics.as_text(metrics))
-    pictures = evaluating.draw(ranked, path.stem, top_k)
+    files = [evaluating.write(found, path.stem), *evaluating.draw(ranked, path.stem, top_k)]
     if labels is not None:
-        print(f"Agreement: {json.dumps(agreed)}")
+        agreed = found["agreement"]
         print(agreement.as_text(agreed))
-        pictures += evaluating.draw_agreement(ranked, labels, agreed, path.stem, top_k)
-    for picture in pictures:
-        print(f"look at {picture}")
+        files += evaluating.draw_agreement(ranked, labels, agreed, path.stem, top_k)
+    for file in files:
+        print(f"look at {file}")
     print(f"for a page with thumbnails and reasons: photorank show {path}")
 
 
