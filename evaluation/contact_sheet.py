@@ -112,7 +112,7 @@ class _Sheet:
             yield self._open_photo(keeper)
             if others:
                 word = "near-duplicate" if len(others) == 1 else "near-duplicates"
-                yield f'<details><summary>{len(others)} {word}</summary><ol class="photos">\n'
+                yield f'<details class="stack"><summary>{len(others)} {word}</summary><ol class="photos">\n'
                 for other in others:
                     yield self._open_photo(other) + "</li>\n"
                 yield "</ol></details>"
@@ -184,18 +184,21 @@ def _rank_and_class(row: Row) -> str:
 
 
 def _tags(row: Row) -> str:
-    """The photo's tags in a line, then those of a vocabulary; pointed at, each tells its reasons."""
+    """The photo's tags in a line, then those of a vocabulary; each line opens to tell its reasons."""
     measured = _said(row, "tags").replace("_", " ")
     return _marks("tags", measured, _said(row, "tag_reasons")) + _marks(
         "tags seen", _said(row, "semantic_tags"), _said(row, "semantic_scores")
     )
 
 
-def _marks(kind: str, tags: str, title: str) -> str:
+def _marks(kind: str, tags: str, reasons: str) -> str:
     if not tags:
         return ""
-    marks = "".join(f"<li>{tag}</li>" for tag in tags.split(", "))
-    return f'<ul class="{kind}" title="{title}">{marks}</ul>'
+    marks = " ".join(f"<span>{tag}</span>" for tag in tags.split(", "))
+    if not reasons:
+        return f'<div class="{kind}">{marks}</div>'
+    lines = reasons.replace("; ", "<br>")
+    return f'<details class="because"><summary class="{kind}">{marks}</summary>{lines}</details>'
 
 
 def _said(row: Row, column: str) -> str:
