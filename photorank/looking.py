@@ -146,6 +146,11 @@ def explain(table: pd.DataFrame, file: str | os.PathLike[str]) -> Explanation:
 
 def _row(table: pd.DataFrame, file: str | os.PathLike[str]) -> Mapping[str, Any]:
     check_columns(table, "rank", "file", "path", "final_score")
+    if not isinstance(file, str | os.PathLike):
+        raise ValueError(
+            f"explain takes a photo's file name or path, got {file!r}; the photo in row i of a table "
+            "is table['file'].iloc[i]"
+        )
     file = os.fspath(file)
     rows = table[(table["file"] == file) | (table["path"] == file)]
     if rows.empty:
