@@ -12,8 +12,9 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +47,7 @@ def rank(
     _check_copying(copy_top, to, link or keepers_only or dry_run)
     _log_at_level(settings)
     output = Path(settings.output_csv or _default_output(input)).expanduser()
-    if not tables.is_table(input):
-        sources.check(input, settings)
-        pipeline.check_settings(settings)
-    tables.check_output(output)
-    if not tables.is_table(input):
-        models.fetch_models(settings)
+    _get_ready(input, settings, partial(tables.check_output, output))
     table = pipeline.rank(input, **vars(settings))
     if tables.is_table(input):
         table.attrs["photorank"]["table"] = str(real(input))
@@ -81,6 +77,23 @@ def _with_cache(settings: Settings) -> Settings:
     return replace(settings, cache=place if os.path.isabs(place) else "off")
 
 
+def _get_ready(source: str | Path, settings: Settings, check_place: Callable[[], None]) -> None:
+    """Find mistakes in source, settings and place to write before models are downloaded; do that.
+
+    A table needs no model, and what is wrong with it shows at once.
+
+    Raises:
+        ValueError: the first mistake.
+    """
+    is_table = tables.is_table(source)
+    if not is_table:
+        sources.check(source, settings)
+        pipeline.check_settings(settings)
+    check_place()
+    if not is_table:
+        models.fetch_models(settings)
+
+
 def tag(
     input: str | None = None, config: str | None = None, output_dir: str = "", **flags: Any
 ) -> int:
@@ -96,10 +109,7 @@ def tag(
     name = real(input).stem if is_table else real(input).name
     folder = Path(output_dir or Path("output", "tags", name or "root")).expanduser()
     profile = Profile.load(settings.profile)
-    tagging.check_places(folder)
-    if not is_table:
-        sources.check(input, settings)
-        models.fetch_models(settings)
+    _get_ready(input, settings, partial(tagging.check_places, folder))
     table = tables.load(input) if is_table else pipeline.rank(input, **vars(settings))
     tagged, found = tagging.with_tags(tagging.marked(table) if is_table else table, profile)
     written = tagging.save(tagged, found, folder)
@@ -237,10 +247,8 @@ def tune(source: str | None, output: str, config: str | None = None, **given: An
     settings = _with_cache(Settings.load({k: v for k, v in given.items() if k in names}, config))
     own = {name: value for name, value in given.items() if name not in names}
     _log_at_level(settings)
-    check_output(Path(output))
     chosen = Path(source or _newest_table_or_demo())
-    if not tables.is_table(chosen):
-        models.fetch_models(settings)
+    _get_ready(chosen, settings, partial(check_output, Path(output)))
     tuned = tuning.tune(str(chosen), **own, **vars(settings))
     print(f"{chosen}: {tuned.report()}")
     print(f"wrote {tuned.save(output)}; use it: photorank rank DIR --weights {output}")

@@ -220,11 +220,45 @@ def test_wrong_use_is_one_line_and_exit_2(
     assert message in error
 
 
+@pytest.mark.parametrize("command", ["rank", "tag", "tune"])
 def test_a_folder_that_is_not_there_is_noticed_before_models_are_looked_for(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
-    assert main(["rank", "nowhere"]) == 2
+    assert main([command, "nowhere"]) == 2
     assert capsys.readouterr().err.startswith("photorank: cannot read the folder 'nowhere'")
+
+
+@pytest.mark.parametrize("command", ["rank", "tag", "tune", "watch"])
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--weights", "sharp=1"], "'sharp' is no column"),
+        (["--scale", "bad.json"], "the scale file bad.json is not JSON"),
+        (["--profile", "defualt"], "no profile 'defualt'"),
+        (
+            ["--features", "sharpness", "--vocabulary", "v.txt"],
+            "needs CLIP, and this run is without",
+        ),
+    ],
+)
+def test_mistakes_are_noticed_before_models_are_looked_for(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    flags: list[str],
+    message: str,
+) -> None:
+    """Models that are missing would each be a line before the error's."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(folder / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    Path("bad.json").write_text("{")
+    given = [command, "photos", *flags]
+    if command == "watch":
+        given += ["--once", *([] if "--scale" in flags else ["--scale", "default"])]
+    assert main(given) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
 
 
 def test_one_folder_is_one_table_however_it_is_spelt(folder: Path) -> None:
