@@ -203,11 +203,11 @@ def _draw_and_print(table: str | None, top_k: int = 20, labels: str | None = Non
 def drift(reference: str, current: str, **options: Any) -> int:
     """Compare two tables, report, save and draw what moved."""
     from . import drifting
-    from .evaluation import drift as drift_figures
+    from .evaluation.drift_text import as_text
 
     old, new = tables.as_table(reference), tables.as_table(current)
     found = drifting.drift(old, new, **options)
-    print(drift_figures.as_text(found))
+    print(as_text(found))
     for path in drifting.write(old, new, found, Path(current).stem):
         print(f"look at {path}")
     return DRIFTED if found["drifted"] else DONE

@@ -15,7 +15,7 @@ import pandas as pd
 
 from . import drifting, pipeline, tables
 from .config.config import DEFAULT_SCALE, Settings
-from .evaluation.drift import as_text
+from .evaluation.drift_text import as_text
 from .features.base import declare
 from .features.extract import FACTS
 from .models import features_of

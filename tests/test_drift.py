@@ -16,7 +16,8 @@ from scipy import stats
 
 import photorank as pr
 from photorank.cli import main
-from photorank.evaluation.drift import as_text, compare, drift, psi
+from photorank.evaluation.drift import compare, drift, psi
+from photorank.evaluation.drift_text import as_text
 from photorank.evaluation.text_table import WIDTH
 
 
