@@ -13,7 +13,7 @@ from . import __version__, tables
 from .ranking import tags
 from .ranking.classes import CLASSES
 from .ranking.dedup import mark_duplicates
-from .ranking.profiles import Profile
+from .ranking.profiles import DUPLICATES, Profile
 from .utils import io
 
 RESULTS, OBJECTS, PLOT = "quality_results.csv", "tagged_images.json", "tags.png"
@@ -72,6 +72,11 @@ def _record(profile: Profile, found: tags.Tagged) -> dict[str, Any]:
         "common": found.common,
         "left_out": found.left_out,
     }
+
+
+def judged(profile: Profile, photos: pd.DataFrame) -> list[str]:
+    """The tags of the table that have a threshold: whether photos are copies is no matter of degree."""
+    return [tag for tag in profile.tags if f"{tag}_score" in photos and tag not in DUPLICATES]
 
 
 def save(tagged: pd.DataFrame, found: tags.Tagged, folder: Path) -> list[Path]:
