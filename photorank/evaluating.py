@@ -99,12 +99,12 @@ def draw(table: pd.DataFrame, name: str, top_k: int = 20) -> list[Path]:
 
 
 def write(found: dict[str, Any], name: str) -> Path:
-    """Write what `evaluate` returned as `results/<name>.json`.
+    """Write what `evaluate` returned as `results/evaluation_<name>.json`.
 
     Raises:
         ValueError: a place that cannot be written, or holds somebody else's file.
     """
-    figures = Path("results", f"{name}.json")
+    figures = Path("results", f"evaluation_{name}.json")
     io.check_ours(figures)
     text = json.dumps({"made_by": "photorank evaluate"} | found, indent=1) + "\n"
     io.write(figures, lambda part: part.write_text(text, encoding="utf-8"))

@@ -342,7 +342,7 @@ def test_the_command(
     flags = ["--labels", str(shoot / "stars.csv"), "--top_k", "3"]
     assert main(["evaluate", str(shoot / "shoot.csv"), *flags]) == 0
     out = capsys.readouterr().out
-    found = json.loads(Path("results/shoot.json").read_text())
+    found = json.loads(Path("results/evaluation_shoot.json").read_text())
     assert found.pop("made_by") == "photorank evaluate"
     assert found == pr.evaluate(shoot / "shoot.csv", shoot / "stars.csv")
     lines = [line for line in out.splitlines() if "Proxy metrics: {" not in line]
