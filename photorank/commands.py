@@ -121,6 +121,7 @@ def calibrate(
 ) -> int:
     """Fit thresholds to labels, or choose what to label, or try the tags on degraded copies."""
     from . import calibrating
+    from .evaluation.text_table import WIDTH
     from .sensitivity import sensitivity as shares_by_level
     from .to_label import suggest as photos_to_label
     from .utils import io
@@ -130,7 +131,8 @@ def calibrate(
     path = Path(table or places.newest_table())
     measured = tables.load(path)
     if sensitivity:
-        print(shares_by_level(measured, profile).to_string(float_format="{:.2f}".format))
+        shares = shares_by_level(measured, profile)
+        print(shares.to_string(float_format="{:.2f}".format, line_width=WIDTH))
     if suggest is not None:
         target = calibrating.check_new(output or places.free("to_label", ".csv"))
         chosen = photos_to_label(measured, suggest, profile, tags)
