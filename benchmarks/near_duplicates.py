@@ -156,6 +156,8 @@ def report_precision(own: list[int], copies: list[list[int]]) -> None:
     precision = " | ".join(f"{same[bits <= d].mean():.4f}" for d in DISTANCES)
     print(f"| precision, originals and copies | {len(bits)} | | {precision} |")
     print(f"\nNearest two different originals: {different.min()} bits.")
+    few = sum(value.bit_count() < 16 for value in everything)
+    print(f"Of {len(everything)} hashes {few} have fewer than 16 ones and are compared by pixels.")
 
 
 def report_edited(folder: Path) -> None:

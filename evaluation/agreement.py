@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,14 @@ import pandas as pd
 from .best_of_scene import MARGIN, best_of_scene
 from .logistic import fit_logistic, logistic
 from .resampling import FEWEST, Draws, Figure, kendall, pearson, scene_numbers, spearman
+from .text_table import text_notes, text_table
 
 _READINGS = {
     "spearman": "order: 1 as people order them, 0 unrelated, -1 reversed",
     "kendall": "pairs in the same order less pairs in the other, 1 to -1",
     "pearson": "how straight the line from score to rating is",
     "pearson_fitted": "the same after a bent line, the 4-parameter logistic",
-    "best_of_scene": "how often the top-scored photo of a scene is the top-rated one",
+    "best_of_scene": "how often a scene's best is found",
 }
 
 
@@ -125,16 +126,21 @@ def as_text(found: Mapping[str, Any]) -> str:
         figure = found[name]
         reading = found["absent"].get(name) or found["absent"].get(f"{name} interval") or reading
         if name == "best_of_scene" and figure:
-            reading += f"; chance {figure['chance']:.3f}, {figure['n']} scenes"
+            reading += f"; chance {figure['chance']:.3f}, {_scenes(figure['n'])}"
         rows.append((name, *_numbers(figure), reading))
-    parts = [f"agreement with ratings: {found['n']} photos, {found['scenes']} scenes", _table(rows)]
+    photos = f"{found['n']} photo{'s' * (found['n'] != 1)}, {_scenes(found['scenes'])}"
+    parts = [f"agreement with ratings: {photos}", text_table(rows)]
     if found.get("columns"):
         rows = [("column", "better", "spearman", "95 % interval", "n", "")]
         for row in found["columns"]:
             figure = _numbers(row | {"value": row["spearman"]})
             rows.append((row["column"], row["better"], *figure, str(row["n"]), row["verdict"]))
-        parts += ["\neach column's order against the ratings'", _table(rows)]
-    return "\n".join([*parts, *(f"note: {note}" for note in found.get("notes", ()))])
+        parts += ["\neach column's order against the ratings'", text_table(rows)]
+    return "\n".join([*parts, *text_notes(found.get("notes", ()))])
+
+
+def _scenes(count: int) -> str:
+    return f"{count} scene{'s' * (count != 1)}"
 
 
 def _figures(photos: pd.DataFrame) -> tuple[dict[str, float] | None, dict[str, Figure | str]]:
@@ -189,13 +195,3 @@ def _numbers(figure: Mapping[str, Any] | None) -> tuple[str, str]:
     has_interval = figure["low"] is not None
     interval = f"{figure['low']:.3f} to {figure['high']:.3f}" if has_interval else ""
     return f"{figure['value']:.3f}", interval
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    """Columns side by side, the figures to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for first, *middle, last in rows:
-        figures = [f"{text:>{width}}" for text, width in zip(middle, widths[1:-1], strict=True)]
-        lines.append("  ".join([f"{first:<{widths[0]}}", *figures, last]).rstrip())
-    return "\n".join(lines)

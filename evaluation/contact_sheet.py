@@ -4,29 +4,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html
-import io
 import math
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
-from .lettering import printable
+from .contact_card import CONTRIBUTION, Cards, Thumbnail, name_of, text
 from .rows import failed
-
-Row = Mapping[Any, Any]
-Thumbnail = Callable[[str], "np.ndarray | bytes | None"]
-
-_SIDE = 240
-_QUALITY = 68  # a thumbnail takes 7 to 10 kB
-_CONTRIBUTION = "_contribution"
 
 
 def contact_sheet(
@@ -84,8 +72,7 @@ class _Sheet:
     ) -> None:
         unmeasured = failed(table)
         self.ranked, self.failed = table[~unmeasured], table[unmeasured]
-        self.thumbnail, self.relative_to = thumbnail, relative_to
-        self.most = _most_contributed(self.ranked)
+        self.cards = Cards(thumbnail, relative_to, _most_contributed(self.ranked))
         self.stacks = _stacks(self.ranked)
 
     def facts(self, title: str) -> dict[str, str]:
@@ -99,7 +86,7 @@ class _Sheet:
             notes.append(f"{len(self.failed):,} failed, at the end")
         count = "1 photo" if len(self.ranked) == 1 else f"{len(self.ranked):,} photos"
         return {
-            "title": _text(title or "Ranked photos"),
+            "title": text(title or "Ranked photos"),
             "count": count + (f" ({', '.join(notes)})" if notes else ""),
             "lowest": f"{math.floor(low * 100) / 100:.2f}",
             "highest": f"{math.ceil(high * 100) / 100:.2f}",
@@ -109,99 +96,25 @@ class _Sheet:
 
     def photos(self) -> Iterator[str]:
         for keeper, others in self.stacks:
-            yield self._open_photo(keeper)
+            yield self._card(keeper)
             if others:
                 word = "near-duplicate" if len(others) == 1 else "near-duplicates"
-                yield f'<details><summary>{len(others)} {word}</summary><ol class="photos">\n'
+                yield f'<details class="stack"><summary>{len(others)} {word}</summary><ol class="photos">\n'
                 for other in others:
-                    yield self._open_photo(other) + "</li>\n"
+                    yield self._card(other) + "</li>\n"
                 yield "</ol></details>"
             yield "</li>\n"
+
+    def _card(self, position: int) -> str:
+        return self.cards.of(self.ranked.iloc[position].to_dict())
 
     def failures(self) -> Iterator[str]:
         if self.failed.empty:
             return
         yield f'<h2>Not ranked: {len(self.failed):,}</h2>\n<dl class="failed">\n'
         for row in self.failed.to_dict("records"):
-            yield f"<dt>{_text(_name(row))}</dt><dd>{_text(row['error'])}</dd>\n"
+            yield f"<dt>{text(name_of(row))}</dt><dd>{text(row['error'])}</dd>\n"
         yield "</dl>\n"
-
-    def _open_photo(self, position: int) -> str:
-        row = self.ranked.iloc[position].to_dict()
-        name, rank = _text(_name(row)), _whole(row.get("rank"))
-        score = _number(row["final_score"])
-        shown = "no score" if score is None else f"{score:.3f}"
-        faces = _number(row.get("face_present"))
-        data = f' data-score="{"" if score is None else f"{score:.6f}"}"'
-        data += f' data-faces="{"" if faces is None else int(faces > 0)}"'
-        label = f"{name}, rank {rank or 'none'}, score {shown}"
-        return (
-            f'<li class="photo"{data}><div class="own">{self._link(row, label)}'
-            f'<div class="head"><span class="rank">{_rank_and_class(row)}</span>'
-            f'<span class="score">{shown}</span></div>'
-            f'<div class="name" title="{name}">{name}</div>{_tags(row)}{self._reasons(row)}</div>'
-        )
-
-    def _link(self, row: Row, label: str) -> str:
-        path = row.get("path")
-        if not isinstance(path, str) or not path:
-            return f'<span class="thumb" tabindex="0" role="img" aria-label="{label}"></span>'
-        picture = self.thumbnail(path)
-        inner = "cannot be opened"
-        if picture is not None:
-            inner = f'<img decoding="async" alt="" src="{_data_uri(picture)}">'
-        return (
-            f'<a class="thumb" href="{_text(self._address(path))}" target="_blank" '
-            f'rel="noopener" aria-label="{label}">{inner}</a>'
-        )
-
-    def _address(self, path: str) -> str:
-        if self.relative_to is None:
-            return Path(path).absolute().as_uri()
-        return "./" + quote(os.fsencode(Path(os.path.relpath(path, self.relative_to)).as_posix()))
-
-    def _reasons(self, row: Row) -> str:
-        if not self.most:
-            return ""
-        unit = 100 / max(self.most.values())
-        lines = []
-        for column, most in self.most.items():
-            got = _number(row.get(column + _CONTRIBUTION)) or 0.0
-            raw = _number(row.get(column))
-            lines.append(
-                f'<dt title="{_text(column)}">{_text(column)}</dt>'
-                f'<dd title="contributes {got:.3f} of at most {most:.3f}">'
-                '<svg viewBox="0 0 100 7" preserveAspectRatio="none" aria-hidden="true">'
-                f'<rect class="most" width="{most * unit:.1f}" height="7" />'
-                f'<rect class="got" width="{got * unit:.1f}" height="7" /></svg></dd>'
-                f'<dd class="raw">{"missing" if raw is None else f"{raw:.3g}"}</dd>'
-            )
-        return f'<dl class="why">{"".join(lines)}</dl>'
-
-
-def _rank_and_class(row: Row) -> str:
-    return " · ".join(filter(None, (_whole(row.get("rank")), _said(row, "quality_class"))))
-
-
-def _tags(row: Row) -> str:
-    """The photo's tags in a line, then those of a vocabulary; pointed at, each tells its reasons."""
-    measured = _said(row, "tags").replace("_", " ")
-    return _marks("tags", measured, _said(row, "tag_reasons")) + _marks(
-        "tags seen", _said(row, "semantic_tags"), _said(row, "semantic_scores")
-    )
-
-
-def _marks(kind: str, tags: str, title: str) -> str:
-    if not tags:
-        return ""
-    marks = "".join(f"<li>{tag}</li>" for tag in tags.split(", "))
-    return f'<ul class="{kind}" title="{title}">{marks}</ul>'
-
-
-def _said(row: Row, column: str) -> str:
-    """The text of a column, ready for the page; empty where there is none."""
-    text = row.get(column)
-    return _text(text) if isinstance(text, str) else ""
 
 
 def _stacks(ranked: pd.DataFrame) -> list[tuple[int, list[int]]]:
@@ -223,7 +136,7 @@ def _most_contributed(ranked: pd.DataFrame) -> dict[str, float]:
     """Each ranked column and the most it can contribute, which is its share of the weights."""
     most = {}
     for name in ranked.columns:
-        column = str(name).removesuffix(_CONTRIBUTION)
+        column = str(name).removesuffix(CONTRIBUTION)
         if column == name or f"{column}_norm" not in ranked:
             continue
         got = pd.to_numeric(ranked[name], errors="coerce")
@@ -251,39 +164,3 @@ def _template() -> str:
 
 def _filled(page: str, facts: Mapping[str, str]) -> str:
     return re.sub(r"\{\{(\w+)\}\}", lambda found: facts[found[1]], page)
-
-
-def _data_uri(picture: np.ndarray | bytes) -> str:
-    if isinstance(picture, bytes):
-        if not picture.startswith(b"\xff\xd8"):
-            raise ValueError("a thumbnail given as bytes is a JPEG, got something else")
-        jpeg = picture
-    else:
-        image = Image.fromarray(picture).convert("RGB")
-        image.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
-        file = io.BytesIO()
-        image.save(file, "JPEG", quality=_QUALITY, optimize=True)
-        jpeg = file.getvalue()
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
-
-
-def _text(value: object) -> str:
-    """Text or an attribute's value: a file's name is whatever its maker liked."""
-    return html.escape(printable(str(value)), quote=True)
-
-
-def _name(row: Row) -> str:
-    return str(row.get("file") or row.get("path") or "(no name)")
-
-
-def _number(value: object) -> float | None:
-    try:
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _whole(value: object) -> str:
-    number = _number(value)
-    return "" if number is None else f"{number:.0f}"

@@ -18,7 +18,6 @@ MISSING = " missing"
 _BINS = 10
 _EMPTY = 0.5  # photos in a bin where one table has none: the logarithm needs more than 0
 _EXACT = 10_000  # photos up to which ks_2samp is exact by default
-_READING = "PSI: 0 the same, below .1 little, .1 to .25 some, above .25 much; KS: 0 to 1"
 
 
 def drift(
@@ -151,32 +150,6 @@ def psi(reference: np.ndarray, current: np.ndarray) -> tuple[float, int]:
     return float(np.sum((c - r) * np.log(c / r))), counts.shape[1]
 
 
-_Line = tuple[str, str, str, str, str, str, str]
-
-
-def as_text(found: Mapping[str, Any]) -> str:
-    """The result of `drift`: a line per column, what moved, and how to read it."""
-    old, new = (_counts(found[which]) for which in ("reference", "current"))
-    verdict = "DRIFTED" if found["drifted"] else "stable"
-    rows: list[_Line] = [("column", "PSI", "KS", "p", "reference", "current", "")]
-    rows += [_line(row) for row in found["columns"]]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join([f"{row[0]:<{widths[0]}}", *map(str.rjust, row[1:-1], widths[1:-1]), row[-1]])
-        for row in rows
-    ]
-    return "\n".join(
-        [
-            f"{verdict}: {old} in the reference, {new} now",
-            *map(str.rstrip, lines),
-            f"{_READING}; p after Holm's correction; the median with the middle 80 %, or the share",
-            f"drifted: p < {found['alpha']:g} and PSI >= {found['least_psi']:g}; with so many photos "
-            f"a KS below {found['least_ks']:.2f} cannot be told from chance",
-            *(f"note: {note}" for note in found.get("notes", ())),
-        ]
-    )
-
-
 def numbers(table: pd.DataFrame, columns: Sequence[str]) -> dict[str, np.ndarray]:
     """What is compared, by name: each column's numbers, whether they are missing, what failed (0, 1)."""
     unmeasured = failed(table)
@@ -232,42 +205,3 @@ def _verdict(index: float | None, p: float | None, alpha: float, least_psi: floa
 def _by_movement(row: Mapping[str, Any]) -> tuple[Any, ...]:
     order = ("drifted", "small", "stable", "no values")
     return order.index(row["verdict"]), -(row["psi"] or 0), row["column"]
-
-
-def _counts(side: Mapping[str, int]) -> str:
-    failed = f" ({side['failed']:,} failed)" if side["failed"] else ""
-    return f"{side['photos']:,} photo{'s' * (side['photos'] != 1)}{failed}"
-
-
-def _line(row: Mapping[str, Any]) -> _Line:
-    if row["psi"] is None:
-        return (row["column"], "", "", "", *_sizes(row), row["verdict"])
-    share = row["reference"]["share"] and row["current"]["share"]
-    sides = (_side(row["reference"], share), _side(row["current"], share))
-    p = row["p_holm"]
-    p_text = f"{p:.4f}" if p >= 1e-4 else "<.0001"
-    figures = (f"{row['psi']:.3f}", f"{row['ks']:.3f}", p_text)
-    return (row["column"], *figures, *sides, _said(row, share))
-
-
-def _said(row: Mapping[str, Any], share: bool) -> str:
-    """The verdict and, where something moved, by how much in units and whether for the better."""
-    old, new = (row[which]["mean" if share else "median"] for which in ("reference", "current"))
-    if row["verdict"] == "stable" or old == new:
-        return str(row["verdict"])
-    moved = (
-        f"{100 * (new - old):+.1f} points" if share else f"{new - old:+.3g} {row.get('unit') or ''}"
-    )
-    way = {"higher": new > old, "lower": new < old}.get(str(row.get("better")))
-    judged = "" if way is None else ", better" if way else ", worse"
-    return f"{row['verdict']}: {moved.strip()}{judged}"
-
-
-def _sizes(row: Mapping[str, Any]) -> tuple[str, str]:
-    return f"{row['n_reference']:,} values", f"{row['n_current']:,} values"
-
-
-def _side(side: Mapping[str, float], share: bool) -> str:
-    if share:
-        return f"{100 * side['mean']:.1f} %"
-    return f"{side['median']:.3g} ({side['low']:.3g} to {side['high']:.3g})"

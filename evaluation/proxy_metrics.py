@@ -9,13 +9,13 @@ import pandas as pd
 from scipy import stats
 
 from .rows import failed
+from .text_table import text_table
 
 _FEWEST = 3  # with two photos every correlation is 1 or -1
 _READINGS = {
     "score_std": "how far scores lie apart; near 0 the order means little",
     "duplicate_fraction": "share of photos that are near-duplicates of a better one",
-    "sharpness_corr": "near 1 the {other} says little that sharpness does not; negative: it "
-    "prefers soft photos",
+    "sharpness_corr": "near 1: {other} repeats sharpness; below 0: likes soft photos",
 }
 
 
@@ -70,9 +70,7 @@ def as_text(metrics: dict[str, Any]) -> str:
         figure = name.split(",")[0]
         reading = metrics["absent"].get(figure) or _READINGS[figure].format(other=corr["with"])
         rows.append((name, "absent" if value is None else f"{value:.3f}", reading))
-    widths = [max(len(row[i]) for row in rows) for i in (0, 1)]
-    lines = (f"{a:<{widths[0]}}  {b:>{widths[1]}}  {c}".rstrip() for a, b, c in rows)
-    return "\n".join(lines)
+    return text_table(rows)
 
 
 def _score_std(photos: pd.DataFrame, absent: dict[str, str]) -> float | None:

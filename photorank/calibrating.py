@@ -1,4 +1,4 @@
-"""Thresholds of tags from people's labels, what those are worth, and which photos to label next."""
+"""Thresholds of tags from people's labels, and what those are worth."""
 
 from __future__ import annotations
 
@@ -15,18 +15,13 @@ import pandas as pd
 
 from . import tables, tagging
 from .evaluation.detection import detection, draw_detection
-from .features import BUILTIN
-from .features.image import Photo, PhotoError
 from .labels import Labels, match_labels, name_column
-from .pipeline import extract
-from .ranking.profiles import DUPLICATES, Profile
-from .training.degradations import LEVELS, degrade
-from .training.thresholds import likelihood, likely, threshold, to_label
+from .ranking.profiles import Profile
+from .training.thresholds import likelihood, likely, threshold
 from .utils import io
 
 FEWEST = 3  # labels of each kind: with fewer a threshold is a guess
 _YES = {"yes": 1, "y": 1, "x": 1, "true": 1, "no": 0, "n": 0, "false": 0}
-_KINDS = ("defocus", "motion_blur", "underexposure", "overexposure", "gaussian_noise")
 
 
 @dataclass(frozen=True)
@@ -165,83 +160,6 @@ def _fitted(
     return figures, (score, label, cut)
 
 
-def suggest(
-    table: Any,
-    number: int,
-    profile: str | os.PathLike[str] = "default",
-    only: Sequence[str] = (),
-    seed: int = 0,
-) -> pd.DataFrame:
-    """The photos whose labels would teach most, as a table to fill in with 1 or 0 in a spreadsheet.
-
-    Args:
-        table: as for `calibrate`.
-        number: how many photos.
-        profile: whose thresholds are in question.
-        only: tags; none: the faults that a person can see.
-        seed: another one, another choice.
-
-    Returns:
-        `file` and an empty column for each tag, in the order of the table; of near-duplicates only
-        the best.
-
-    Raises:
-        ValueError: a number below 1, or tags that there are not.
-    """
-    if number < 1:
-        raise ValueError(f"suggest is a whole number from 1 up, got {number}")
-    base = Profile.load(profile)
-    tagged, _ = tagging.with_tags(tagging.marked(tables.as_table(table)), base)
-    photos = tables.measured_rows(tagged)
-    if "dup_keeper" in photos:
-        photos = photos[photos["dup_keeper"].astype(bool)]
-    all_ = _judged(base, photos)
-    wanted = list(only) or [*base.quality["serious"], *base.quality["minor"]]
-    there = [tag for tag in wanted if tag in all_]
-    if missing := set(only) - set(there):
-        raise ValueError(
-            f"no tag {', '.join(sorted(missing))} in this table; there is: {', '.join(all_)}"
-        )
-    scores = photos[[f"{tag}_score" for tag in there]].to_numpy(float)
-    rows = to_label(scores, np.array([base.threshold(tag) for tag in there]), number, seed)
-    return photos.iloc[np.sort(rows)][["file"]].assign(**dict.fromkeys(there, ""))
-
-
-def sensitivity(
-    table: Any, profile: str | os.PathLike[str] = "default", photos: int = 12
-) -> pd.DataFrame:
-    """How the tags answer to known degradations: does blur make a photo "dark", light one "blurry"?
-
-    Args:
-        table: whose photos are opened; the first ones, degraded in 5 kinds and 5 levels each.
-        profile: whose tags.
-        photos: how many.
-
-    Returns:
-        The share of the photos with each tag, a row per kind and level; level 0 is the photo itself.
-    """
-    found = []
-    for path in tables.measured_rows(tables.with_names(tables.as_table(table)))["path"][:photos]:
-        try:
-            rgb = Photo.open(path).view()
-        except PhotoError:
-            continue
-        copies = {
-            f"{kind}/{level}": degrade(rgb, kind, level) for kind in _KINDS for level in LEVELS
-        }
-        found.append(extract({"none/0": rgb} | copies, _SEEN, quiet=True))
-    if not found:
-        raise ValueError("none of the table's photos can be opened: their paths are not from here")
-    tagged = tagging.tag(pd.concat(found, ignore_index=True), profile)
-    kinds = tagged["file"].str.split("/", expand=True).set_axis(["kind", "level"], axis=1)
-    marks = tagged.filter(regex="^is_").rename(columns=lambda name: name.removeprefix("is_"))
-    shares = marks.groupby([kinds["kind"], kinds["level"]], sort=False).mean()
-    return shares.loc[:, shares.max() > 0]
-
-
-_SEEN = [f for f in BUILTIN if f.name not in ("faces", "quality", "phash", "content_hash")]
-
-
 def check_new(path: str | os.PathLike[str]) -> Path:
     """The path of a profile or of labels to fill in, once it is known that nothing is there.
 
@@ -258,7 +176,7 @@ def check_new(path: str | os.PathLike[str]) -> Path:
 
 def _labelled(labels: pd.DataFrame, profile: Profile, photos: pd.DataFrame) -> list[str]:
     """The tags that the labels speak of and the table has."""
-    there = _judged(profile, photos)
+    there = tagging.judged(profile, photos)
     tags = [tag for tag in there if tag in labels]
     if not tags:
         raise ValueError(
@@ -266,11 +184,6 @@ def _labelled(labels: pd.DataFrame, profile: Profile, photos: pd.DataFrame) -> l
             f"{', '.join(map(str, labels.columns))}"
         )
     return tags
-
-
-def _judged(profile: Profile, photos: pd.DataFrame) -> list[str]:
-    """The tags of the table that have a threshold: whether photos are copies is no matter of degree."""
-    return [tag for tag in profile.tags if f"{tag}_score" in photos and tag not in DUPLICATES]
 
 
 def _truth(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import io
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from typing import Any
 
 from . import __version__
-from .config.config import Settings, defaults
+from .arguments import add_copying, add_input, add_settings, add_table
+from .utils.logging import set_up_logging
 
 DONE, WRONG_USE, INTERRUPTED = 0, 2, 130
 
@@ -38,6 +39,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         from . import commands
 
+        set_up_logging(logging.WARNING)  # a command with settings asks for more, if at all
         command: Callable[..., int] = getattr(commands, arguments.pop("command"))
         return command(**arguments)
     except BrokenPipeError:  # `| head` has seen enough
@@ -76,9 +78,9 @@ def _add_rank(commands: Any) -> None:
         description="Rank the photos of a folder and all folders below it, best first, into a table.",
         argument_default=argparse.SUPPRESS,
     )
-    _add_input(parser)
-    _add_settings(parser)
-    _add_copying(parser)
+    add_input(parser)
+    add_settings(parser)
+    add_copying(parser)
     parser.add_argument(
         "--evaluate", action="store_true", default=False, help="then do what `evaluate` does"
     )
@@ -94,12 +96,12 @@ def _add_tag(commands: Any) -> None:
         "quality_results.csv and tagged_images.json. Nothing is hidden, moved or deleted.",
         argument_default=argparse.SUPPRESS,
     )
-    _add_input(parser, "--input_csv")
+    add_input(parser, "--input_csv")
     parser.add_argument(
         "--output_dir", metavar="DIR", help="where to write (default: output/tags/<folder>)"
     )
     elsewhere = ("output_csv", "save_scale")
-    _add_settings(parser, without=elsewhere)
+    add_settings(parser, without=elsewhere)
     parser.set_defaults(command="tag")
 
 
@@ -111,7 +113,7 @@ def _add_calibrate(commands: Any) -> None:
         "write a new profile for --profile. With --suggest, write a table of the photos whose labels "
         "would teach most, to fill in with 1 or 0 and give back with --labels.",
     )
-    _add_table(parser)
+    add_table(parser)
     task = parser.add_mutually_exclusive_group()
     task.add_argument("--labels", metavar="FILE", help="a table: file, and a column for each tag")
     task.add_argument("--suggest", type=int, metavar="N", help="choose N photos to label")
@@ -139,7 +141,7 @@ def _add_evaluate(commands: Any) -> None:
         "people's ratings; write histograms to results/ and montages of the best and the worst "
         "photos to output/topk_images/.",
     )
-    _add_table(parser)
+    add_table(parser)
     parser.add_argument(
         "--top_k", type=int, default=20, metavar="N", help="photos per montage (default: 20)"
     )
@@ -185,7 +187,7 @@ def _add_tune(commands: Any) -> None:
         help="where to write the weights (default: best_weights.json)",
     )
     elsewhere = ("output_csv", "save_scale", "dedup", "strict")
-    _add_settings(parser, without=elsewhere)
+    add_settings(parser, without=elsewhere)
     parser.set_defaults(command="tune")
 
 
@@ -239,7 +241,7 @@ def _add_watch(commands: Any) -> None:
         "--every", type=float, metavar="SECONDS", help="between two looks (default: 2)"
     )
     elsewhere = ("lower_is_better", "save_scale", "dedup", "dedup_distance", "limit")
-    _add_settings(parser, without=elsewhere)
+    add_settings(parser, without=elsewhere)
     parser.set_defaults(command="watch")
 
 
@@ -249,11 +251,11 @@ def _add_show(commands: Any) -> None:
         help="a page to look at a ranking, and copies of the best",
         description="Write a ranked table as one HTML page with thumbnails, scores and reasons.",
     )
-    _add_table(parser)
+    add_table(parser)
     parser.add_argument(
         "--html", metavar="FILE", help="where to write the page (default: results/<table>.html)"
     )
-    _add_copying(parser)
+    add_copying(parser)
     parser.set_defaults(command="show")
 
 
@@ -263,75 +265,5 @@ def _add_download(commands: Any) -> None:
         help="fetch all models, for use without a network",
         argument_default=argparse.SUPPRESS,
     )
-    _add_settings(parser, only=("clip_model", "clip_pretrained", "clip_preprocess"))
+    add_settings(parser, only=("clip_model", "clip_pretrained", "clip_preprocess"))
     parser.set_defaults(command="download")
-
-
-def _add_table(parser: argparse.ArgumentParser) -> None:
-    given = parser.add_mutually_exclusive_group()
-    text = "a ranked table (default: the newest in output/csvs)"
-    given.add_argument("table", nargs="?", metavar="FILE", help=text)
-    given.add_argument("--input_csv", dest="table", metavar="FILE", help="the same as FILE")
-
-
-def _add_copying(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("copies of the best photos")
-    group.add_argument(
-        "--copy_top", type=int, default=0, metavar="N", help="copy the first N photos; needs --to"
-    )
-    group.add_argument(
-        "--to", default="", metavar="DIR", help="where to; nothing there is ever overwritten"
-    )
-    switches = {
-        "--link": "make symbolic links instead of copies",
-        "--keepers_only": "count and copy only the best of each group of near-duplicates",
-        "--dry_run": "only say what would be copied",
-    }
-    for flag, text in switches.items():
-        group.add_argument(flag, action="store_true", default=False, help=text)
-
-
-def _add_input(parser: argparse.ArgumentParser, *also: str) -> None:
-    given = parser.add_mutually_exclusive_group()
-    given.add_argument(
-        "input",
-        nargs="?",
-        metavar="DIR",
-        help="a folder of photos, or a table (.csv, .json, .parquet)",
-    )
-    for flag in ("--input_dir", *also):
-        given.add_argument(flag, dest="input", metavar="DIR", help="the same as DIR")
-
-
-def _add_settings(
-    parser: argparse.ArgumentParser, only: Sequence[str] = (), without: Sequence[str] = ()
-) -> None:
-    """A flag for each field of `Settings`, or for some, and --config."""
-    default = defaults()
-    for setting in fields(Settings):
-        if (only and setting.name not in only) or setting.name in without:
-            continue
-        options: dict[str, Any] = {"help": _help(setting.metadata["help"], default[setting.name])}
-        if "bool" in str(setting.type):
-            options["action"] = "store_true"
-        elif setting.name == "features":
-            options |= {"nargs": "+", "metavar": "NAME"}
-        elif "tuple" in str(setting.type):
-            options |= {"action": "append", "metavar": setting.metadata["metavar"]}
-        elif str(setting.type) == "int":
-            options |= {"type": int, "metavar": "N"}
-        elif setting.metadata["choices"]:
-            options["choices"] = setting.metadata["choices"]
-        else:
-            options["metavar"] = setting.metadata["metavar"]
-        parser.add_argument(f"--{setting.name}", **options)
-    parser.add_argument(
-        "--config",
-        metavar="FILE",
-        help="a TOML file with any of these settings; flags go before it",
-    )
-
-
-def _help(text: str, default: Any) -> str:
-    plain = isinstance(default, str | int) and default not in ("", 0, -1)
-    return text + f" (default: {default})" * plain

@@ -6,20 +6,18 @@ photos in the cache it is done before those would be there.
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 import json
 import logging
-import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from . import models, pipeline, sources, tables
+from . import copying, models, pipeline, places, sources, tables
 from .config.config import Settings
 from .summary import print_summary
 from .utils.find import real
@@ -41,17 +39,12 @@ def rank(
 ) -> int:
     """Rank, save, summarise; then evaluate and copy where that is wanted."""
     if input is None:
-        input = _taken_for_a_feature(flags)
-    settings = _with_cache(Settings.load(flags, config))
-    _check_copying(copy_top, to, link or keepers_only or dry_run)
+        input = places.taken_for_a_feature(flags)
+    settings = places.with_cache(Settings.load(flags, config))
+    copying.check(copy_top, to, link or keepers_only or dry_run)
     _log_at_level(settings)
-    output = Path(settings.output_csv or _default_output(input)).expanduser()
-    if not tables.is_table(input):
-        sources.check(input, settings)
-        pipeline.check_settings(settings)
-    tables.check_output(output)
-    if not tables.is_table(input):
-        models.fetch_models(settings)
+    output = Path(settings.output_csv or places.default_output(input)).expanduser()
+    _get_ready(input, settings, partial(tables.check_output, output))
     table = pipeline.rank(input, **vars(settings))
     if tables.is_table(input):
         table.attrs["photorank"]["table"] = str(real(input))
@@ -71,14 +64,21 @@ def rank(
     return SOME_FAILED if settings.strict and record["failed"] else DONE
 
 
-def _with_cache(settings: Settings) -> Settings:
-    """With a place to keep measurements: unlike `photorank.rank`, the command has one of its own."""
-    if settings.cache:
-        return settings
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    folder = base if os.path.isabs(base) else os.path.expanduser("~/.cache")
-    place = os.path.join(folder, "photorank", "measurements.sqlite")
-    return replace(settings, cache=place if os.path.isabs(place) else "off")
+def _get_ready(source: str | Path, settings: Settings, check_place: Callable[[], None]) -> None:
+    """Find mistakes in source, settings and place to write before models are downloaded; do that.
+
+    A table needs no model, and what is wrong with it shows at once.
+
+    Raises:
+        ValueError: the first mistake.
+    """
+    is_table = tables.is_table(source)
+    if not is_table:
+        sources.check(source, settings)
+        pipeline.check_settings(settings)
+    check_place()
+    if not is_table:
+        models.fetch_models(settings)
 
 
 def tag(
@@ -89,17 +89,14 @@ def tag(
     from .ranking.profiles import Profile
 
     if input is None:
-        input = _taken_for_a_feature(flags)
-    settings = _with_cache(Settings.load(flags, config))
+        input = places.taken_for_a_feature(flags)
+    settings = places.with_cache(Settings.load(flags, config))
     _log_at_level(settings)
     is_table = tables.is_table(input)
     name = real(input).stem if is_table else real(input).name
     folder = Path(output_dir or Path("output", "tags", name or "root")).expanduser()
     profile = Profile.load(settings.profile)
-    tagging.check_places(folder)
-    if not is_table:
-        sources.check(input, settings)
-        models.fetch_models(settings)
+    _get_ready(input, settings, partial(tagging.check_places, folder))
     table = tables.load(input) if is_table else pipeline.rank(input, **vars(settings))
     tagged, found = tagging.with_tags(tagging.marked(table) if is_table else table, profile)
     written = tagging.save(tagged, found, folder)
@@ -124,44 +121,30 @@ def calibrate(
 ) -> int:
     """Fit thresholds to labels, or choose what to label, or try the tags on degraded copies."""
     from . import calibrating
+    from .evaluation.text_table import WIDTH
+    from .sensitivity import sensitivity as shares_by_level
+    from .to_label import suggest as photos_to_label
     from .utils import io
 
     if not (labels or suggest is not None or sensitivity):
         raise ValueError("nothing to do: give --labels FILE, --suggest N or --sensitivity")
-    path = Path(table or _newest_table())
+    path = Path(table or places.newest_table())
     measured = tables.load(path)
     if sensitivity:
-        print(calibrating.sensitivity(measured, profile).to_string(float_format="{:.2f}".format))
+        shares = shares_by_level(measured, profile)
+        print(shares.to_string(float_format="{:.2f}".format, line_width=WIDTH))
     if suggest is not None:
-        target = calibrating.check_new(output or _free("to_label", ".csv"))
-        chosen = calibrating.suggest(measured, suggest, profile, tags)
+        target = calibrating.check_new(output or places.free("to_label", ".csv"))
+        chosen = photos_to_label(measured, suggest, profile, tags)
         io.write_table(chosen, target)
         print(f"wrote {target}: fill in 1 or 0 for {len(chosen)} photos, then --labels {target}")
     elif labels:
-        target = calibrating.check_new(output or _free("tags", ".toml"))
+        target = calibrating.check_new(output or places.free("tags", ".toml"))
         found = calibrating.calibrate(measured, labels, profile, precision, recall)
         print(found.report())
         print(f"wrote {found.save(target)}; use it: photorank tag DIR --profile {target}")
         print(f"look at {found.plot(Path('results', f'{target.stem}_detection.png'))}")
     return DONE
-
-
-def _free(stem: str, suffix: str) -> Path:
-    """The first of stem-1, stem-2, ... that is not there yet."""
-    names = (Path(f"{stem}-{number}{suffix}") for number in itertools.count(1))
-    return next(name for name in names if not name.exists())
-
-
-def _taken_for_a_feature(flags: dict[str, Any]) -> str:
-    """The folder in `--features a b DIR`, which argparse takes for one more feature.
-
-    Raises:
-        ValueError: no folder was given.
-    """
-    names = flags.get("features", [])
-    if len(names) > 1 and Path(names[-1]).expanduser().exists():
-        return str(names.pop())
-    raise ValueError("nothing to rank: give a folder of photos (photorank rank DIR)")
 
 
 def evaluate(table: str | None, top_k: int = 20, labels: str | None = None) -> int:
@@ -174,30 +157,30 @@ def _draw_and_print(table: str | None, top_k: int = 20, labels: str | None = Non
     from . import evaluating
     from .evaluation import agreement, proxy_metrics
 
-    path = Path(table or _newest_table())
+    path = Path(table or places.newest_table())
     ranked = tables.load(path)
-    metrics = evaluating.evaluate(ranked, labels)
-    agreed = metrics.pop("agreement", None)
+    found = evaluating.evaluate(ranked, labels)
+    metrics = {name: figure for name, figure in found.items() if name != "agreement"}
     print(f"Proxy metrics: {json.dumps(metrics)}")
     print(proxy_metrics.as_text(metrics))
-    pictures = evaluating.draw(ranked, path.stem, top_k)
+    files = [evaluating.write(found, path.stem), *evaluating.draw(ranked, path.stem, top_k)]
     if labels is not None:
-        print(f"Agreement: {json.dumps(agreed)}")
+        agreed = found["agreement"]
         print(agreement.as_text(agreed))
-        pictures += evaluating.draw_agreement(ranked, labels, agreed, path.stem, top_k)
-    for picture in pictures:
-        print(f"look at {picture}")
+        files += evaluating.draw_agreement(ranked, labels, agreed, path.stem, top_k)
+    for file in files:
+        print(f"look at {file}")
     print(f"for a page with thumbnails and reasons: photorank show {path}")
 
 
 def drift(reference: str, current: str, **options: Any) -> int:
     """Compare two tables, report, save and draw what moved."""
     from . import drifting
-    from .evaluation import drift as drift_figures
+    from .evaluation.drift_text import as_text
 
     old, new = tables.as_table(reference), tables.as_table(current)
     found = drifting.drift(old, new, **options)
-    print(drift_figures.as_text(found))
+    print(as_text(found))
     for path in drifting.write(old, new, found, Path(current).stem):
         print(f"look at {path}")
     return DRIFTED if found["drifted"] else DONE
@@ -215,13 +198,13 @@ def watch(
     """Score what arrives in a folder, until interrupted or once."""
     from . import watching
 
-    settings = Settings.load(flags, config)
+    settings = places.with_cache(Settings.load(flags, config))
     _log_at_level(replace(settings, quiet=True))  # a line per photo says enough
     default = f"output/csvs/{real(folder).name or 'root'}_watch.csv"
     output = Path(settings.output_csv or default).expanduser()
-    watching.check(folder, output, reference, settings, window, every)
+    old = watching.check(folder, output, reference, settings, window, every)
     models.fetch_models(settings)
-    watched = watching.Watch(folder, output, reference, settings, window)
+    watched = watching.Watch(folder, output, old, settings, window)
     watched.run(every, once)
     if watched.drifted:
         return DRIFTED
@@ -234,35 +217,19 @@ def tune(source: str | None, output: str, config: str | None = None, **given: An
     from .tuned import check_output
 
     names = [setting.name for setting in fields(Settings)]
-    settings = _with_cache(Settings.load({k: v for k, v in given.items() if k in names}, config))
+    settings = places.with_cache(
+        Settings.load({k: v for k, v in given.items() if k in names}, config)
+    )
     own = {name: value for name, value in given.items() if name not in names}
     _log_at_level(settings)
-    check_output(Path(output))
-    chosen = Path(source or _newest_table_or_demo())
-    if not tables.is_table(chosen):
-        models.fetch_models(settings)
+    chosen = Path(source or places.newest_table_or_demo())
+    _get_ready(chosen, settings, partial(check_output, Path(output)))
     tuned = tuning.tune(str(chosen), **own, **vars(settings))
     print(f"{chosen}: {tuned.report()}")
     print(f"wrote {tuned.save(output)}; use it: photorank rank DIR --weights {output}")
     name = chosen.stem if chosen.is_file() else chosen.resolve().name
     print(f"look at {tuned.plot(Path('results', f'tuning_{name}.png'))}")
     return DONE
-
-
-def _newest_table_or_demo() -> str:
-    """The newest table in output/csvs; where there is none, the demo photos, made if need be."""
-    try:
-        return str(_newest_table())
-    except ValueError:
-        pass
-    from .training.demo import make_demo_photos
-
-    folder = "output/demo_photos"
-    try:
-        make_demo_photos(folder)
-    except OSError as error:
-        raise ValueError(f"demo photos in {folder}: {error}; give a folder or a table") from error
-    return folder
 
 
 def show(
@@ -277,8 +244,8 @@ def show(
     """Write the contact sheet; then copy where that is wanted."""
     from . import looking
 
-    _check_copying(copy_top, to, link or keepers_only or dry_run)
-    path = Path(table or _newest_table())
+    copying.check(copy_top, to, link or keepers_only or dry_run)
+    path = Path(table or places.newest_table())
     ranked = tables.load(path)
     page = Path(html) if html else Path("results", f"{path.stem}.html")
     looking.show(ranked, page, path.stem)
@@ -287,38 +254,18 @@ def show(
     return DONE
 
 
-def _check_copying(copy_top: int, to: str, how: bool) -> None:
-    if copy_top < 0:
-        raise ValueError(f"copy_top is a whole number from 0 up, got {copy_top}")
-    if bool(copy_top) != bool(to) or (how and not to):
-        raise ValueError(
-            "--copy_top N and --to DIR go together, and --link, --keepers_only and --dry_run with them"
-        )
-
-
 def _copy(
     table: pd.DataFrame, copy_top: int, to: str, link: bool, keepers_only: bool, dry_run: bool
 ) -> None:
     if not copy_top:
         return
-    from . import copying, looking
+    from . import looking
 
     chosen = tables.measured_rows(table)
     chosen = (looking.keepers(chosen) if keepers_only else chosen).head(copy_top)
-    places = copying.copy(chosen, to, link, dry_run)
+    made = copying.copy(chosen, to, link, dry_run)
     done = "would be" if dry_run else "are"
-    print(f"{len(places)} photos {done} in {Path(to).expanduser().absolute()}")
-
-
-def _newest_table() -> Path:
-    """The newest table of photorank's in output/csvs."""
-    folder = Path("output", "csvs")
-    records = sorted(folder.glob("*.meta.json"), key=lambda path: path.stat().st_mtime)
-    for record in reversed(records):
-        table = record.with_name(record.name.replace(".meta.json", ".csv"))
-        if table.exists():
-            return table
-    raise ValueError(f"no table in {folder}: give one, or rank a folder first")
+    print(f"{len(made)} photos {done} in {Path(to).expanduser().absolute()}")
 
 
 def download(config: str | None = None, **flags: Any) -> int:
@@ -333,18 +280,3 @@ def _log_at_level(settings: Settings) -> None:
     warnings.filterwarnings("ignore", module="PIL")  # a damaged photo's row says what matters
     noise = logging.WARNING if settings.quiet else logging.INFO
     set_up_logging(logging.DEBUG if settings.verbose else noise)
-
-
-def _default_output(input: str) -> Path:
-    """output/csvs/<folder>.csv, unless that was made from another folder of the same name."""
-    folder = real(input)
-    made_from = "table" if folder.is_file() else "source"
-    name = (folder.stem if folder.is_file() else folder.name) or "root"
-    csv = Path("output", "csvs", f"{name}.csv")
-    record = csv.with_name(f"{name}.meta.json")
-    try:
-        same = json.loads(record.read_text(encoding="utf-8")).get(made_from) == str(folder)
-    except (OSError, ValueError, AttributeError):
-        same = not csv.exists()
-    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:8]
-    return csv if same else csv.with_name(f"{name}-{digest}.csv")

@@ -87,3 +87,17 @@ def _in_the_way(source: Path, target: Path, link: bool) -> bool:
         return False
     here, there = source.stat(), target.stat()
     return link or (here.st_size, int(here.st_mtime)) != (there.st_size, int(there.st_mtime))
+
+
+def check(copy_top: int, to: str, how: bool) -> None:
+    """Make sure that the command's flags belong together; `how`: whether one needs `to`.
+
+    Raises:
+        ValueError: they do not.
+    """
+    if copy_top < 0:
+        raise ValueError(f"copy_top is a whole number from 0 up, got {copy_top}")
+    if bool(copy_top) != bool(to) or (how and not to):
+        raise ValueError(
+            "--copy_top N and --to DIR go together, and --link, --keepers_only and --dry_run with them"
+        )

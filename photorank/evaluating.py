@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,19 @@ def draw(table: pd.DataFrame, name: str, top_k: int = 20) -> list[Path]:
         montage(best.head(top_k), folder / "top.jpg", f"{name}: the best"),
         montage(worst, folder / "bottom.jpg", f"{name}: the worst, worst first"),
     ]
+
+
+def write(found: dict[str, Any], name: str) -> Path:
+    """Write what `evaluate` returned as `results/evaluation_<name>.json`.
+
+    Raises:
+        ValueError: a place that cannot be written, or holds somebody else's file.
+    """
+    figures = Path("results", f"evaluation_{name}.json")
+    io.check_ours(figures)
+    text = json.dumps({"made_by": "photorank evaluate"} | found, indent=1) + "\n"
+    io.write(figures, lambda part: part.write_text(text, encoding="utf-8"))
+    return figures
 
 
 def draw_agreement(

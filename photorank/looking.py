@@ -14,9 +14,8 @@ import numpy as np
 import pandas as pd
 
 from .config.config import near
-from .evaluation import visualization
+from .evaluation import montage as montages
 from .evaluation.contact_sheet import contact_sheet
-from .evaluation.visualization import Caption
 from .features.image import Photo, PhotoError
 from .tables import check_columns, columns_of, measured_rows
 from .utils import io
@@ -79,11 +78,11 @@ def montage(table: pd.DataFrame, path: str | os.PathLike[str], title: str = "") 
     io.check_ours(target)
     photos = measured_rows(table)
     captions = [
-        Caption(str(row["file"]), _number(row, "rank"), row["final_score"], copies)
+        montages.Caption(str(row["file"]), _number(row, "rank"), row["final_score"], copies)
         for (_, row), copies in zip(photos.iterrows(), _group_sizes(photos), strict=True)
     ]
     pictures = map(_picture, photos["path"])
-    io.write(target, lambda part: visualization.montage(pictures, captions, part, title))
+    io.write(target, lambda part: montages.montage(pictures, captions, part, title))
     return target
 
 
@@ -146,6 +145,11 @@ def explain(table: pd.DataFrame, file: str | os.PathLike[str]) -> Explanation:
 
 def _row(table: pd.DataFrame, file: str | os.PathLike[str]) -> Mapping[str, Any]:
     check_columns(table, "rank", "file", "path", "final_score")
+    if not isinstance(file, str | os.PathLike):
+        raise ValueError(
+            f"explain takes a photo's file name or path, got {file!r}; the photo in row i of a table "
+            "is table['file'].iloc[i]"
+        )
     file = os.fspath(file)
     rows = table[(table["file"] == file) | (table["path"] == file)]
     if rows.empty:

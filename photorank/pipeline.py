@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from . import __version__
-from .config.config import DEFAULT_SCALE, DEFAULT_SCALE_FILE, Settings
-from .features import BUILTIN
+from .config.config import DEFAULT_SCALE, Settings
 from .features.base import declare
 from .features.extract import FACTS
 from .features.extract import extract as measure
@@ -24,7 +22,6 @@ from .ranking.dedup import keep_best, mark_duplicates
 from .ranking.fusion import Scale, fuse
 from .ranking.order import order
 from .ranking.profiles import Profile
-from .ranking.weights import check_weights, read_weights
 from .sources import check
 from .tables import (
     SCORE_1_TO_10,
@@ -41,6 +38,8 @@ from .tables import (
 from .tagging import with_tags
 from .utils import io
 from .utils.logging import logger, progress
+from .versions import outdated_columns
+from .weighing import given_weights, scale_of, weights_of
 
 __all__ = ["extract", "fit_scale", "load", "rank", "save"]
 
@@ -141,23 +140,26 @@ def check_settings(settings: Settings) -> None:
         ValueError: one that could not be used whatever is measured.
     """
     vocabulary_of(settings)
-    _given_weights(settings, columns_of(pd.DataFrame()))
-    _scale(settings, [])
-    Profile.load(settings.profile)
+    columns = columns_of(pd.DataFrame())
+    given_weights(settings, columns)
+    scale_of(settings, [])
+    Profile.load(settings.profile).check_names(c["name"] for c in columns)
 
 
 def _check_before(settings: Settings, columns: list[dict[str, Any]]) -> None:
     """Find mistakes in weights, scales and places to write before the work, not after it."""
     empty = pd.DataFrame({column["name"]: [] for column in columns})
     empty.attrs["photorank"] = {"columns": columns}
-    given = _given_weights(settings, columns_of(empty))
+    given = given_weights(settings, columns_of(empty))
     if given is not None and not set(given) & set(empty):
         raise ValueError(
             f"none of the weighted columns ({', '.join(given)}) is measured in this run, which has "
             f"{', '.join(map(str, empty))}: give other weights or features"
         )
-    _scale(settings, columns)
-    Profile.load(settings.profile).check_versions(columns)
+    scale_of(settings, columns)
+    profile = Profile.load(settings.profile)
+    profile.check_versions(columns)
+    profile.check_names(c["name"] for c in columns_of(empty))
     _with_duplicates(empty, settings)
     if settings.save_scale:
         io.check_ours(settings.save_scale)
@@ -169,8 +171,8 @@ def _ranked(measured: pd.DataFrame, settings: Settings) -> tuple[pd.DataFrame, d
     table = with_names(measured.drop(columns=derived_columns(measured)))
     good = measured_rows(table)
     columns = columns_of(table, settings.lower_is_better)
-    notes = _outdated(columns)
-    weights = _weights(table, columns, settings, notes)
+    notes: list[str] = []
+    weights = weights_of(table, columns, settings, notes)
     columns = [c for c in columns if c["name"] in weights or not c.get("foreign")]
     columns = [c for c in columns if c["name"] in table]
     counts = {"ranked": len(good), "failed": len(table) - len(good)}
@@ -178,13 +180,13 @@ def _ranked(measured: pd.DataFrame, settings: Settings) -> tuple[pd.DataFrame, d
     if good.empty:
         table["final_score"] = np.nan
     else:
-        scale = _scale(settings, columns)
+        scale = scale_of(settings, columns)
         fused = fuse(good, columns, weights, scale)
         notes += fused.notes
         dropped = [f"{n} has no value here: its weight goes to the others" for n in fused.dropped]
         for note in dropped:
             logger.warning(note)
-        record["notes"] = dropped + notes
+        record["notes"] = [*filter(None, [outdated_columns(columns)]), *dropped, *notes]
         table = table.join(fused.table)
         if settings.scale == DEFAULT_SCALE:
             table[SCORE_1_TO_10] = (1 + 9 * table["final_score"]).round(1)
@@ -205,66 +207,11 @@ def _ranked(measured: pd.DataFrame, settings: Settings) -> tuple[pd.DataFrame, d
     return arranged(ordered), record
 
 
-def _outdated(columns: list[dict[str, Any]]) -> list[str]:
-    """A sentence on the columns of a table that today's photorank would measure otherwise."""
-    today = {(c["feature"], c["name"]): c["version"] for c in declare(BUILTIN)}
-    versions = [
-        (c["name"], c.get("version"), today.get((c.get("feature"), c["name"]))) for c in columns
-    ]
-    old = [
-        f"{name} {had}, now {now}" for name, had, now in versions if had and now not in (None, had)
-    ]
-    about = (
-        "measured by another version of photorank: rank the photos again to compare with new ones"
-    )
-    return [f"{about} ({'; '.join(old)})"] if old else []
-
-
 def _with_duplicates(ordered: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     """Near-duplicates marked, unless they are not wanted, or cannot be had and need not."""
     if settings.dedup == "off" or ("phash" not in ordered and settings.dedup == "mark"):
         return ordered
     return mark_duplicates(ordered, settings.dedup_distance)
-
-
-def _scale(settings: Settings, columns: list[dict[str, Any]]) -> Scale | str:
-    given = settings.scale
-    if given == "":
-        return settings.normalization
-    if given == DEFAULT_SCALE:
-        given = DEFAULT_SCALE_FILE
-    if isinstance(given, str | os.PathLike):
-        return Scale.load(given, columns)
-    if not hasattr(given, "normalise"):
-        raise ValueError(f"scale is a saved scale's file or what fit_scale returned, got {given!r}")
-    return given
-
-
-def _weights(
-    table: pd.DataFrame, columns: list[dict[str, Any]], settings: Settings, notes: list[str]
-) -> dict[str, float]:
-    """The weights for this table: those given, or the default set for its columns."""
-    given = _given_weights(settings, columns)
-    if given is not None:
-        return given
-    has_clip = "aesthetic" in table and table["aesthetic"].notna().any()
-    sets = cast(Mapping[str, Any], settings.weights)
-    defaults = check_weights(sets["with_clip" if has_clip else "without_clip"], columns)
-    weights = {name: weight for name, weight in defaults.items() if name in table}
-    if weights:
-        return weights
-    ranked = [c["name"] for c in columns if c["better"] != "neither" and c["name"] in table]
-    if not ranked:
-        raise ValueError("no numeric column to rank by: give a table of measurements")
-    notes.append(f"none of photorank's own columns: {', '.join(ranked)} weigh the same")
-    return dict.fromkeys(ranked, 1.0)
-
-
-def _given_weights(settings: Settings, columns: list[dict[str, Any]]) -> dict[str, float] | None:
-    """The user's own weights; None where the default sets stand."""
-    if isinstance(settings.weights, Mapping) and "with_clip" in settings.weights:
-        return None
-    return check_weights(read_weights(settings.weights, columns), columns)
 
 
 def _plain(settings: Settings) -> dict[str, Any]:

@@ -18,7 +18,10 @@ from .features import BUILTIN
 from .features.aesthetic import AESTHETIC
 from .features.base import declare
 from .features.extract import FACTS
+from .ranking.profiles import shipped_tags
 from .utils import io
+from .utils.logging import logger
+from .versions import outdated
 
 SCORE_1_TO_10 = "score_1_to_10"
 """`final_score` read from 1 to 10; only there with the default scale, on which it means something."""
@@ -89,6 +92,8 @@ def save(table: pd.DataFrame, path: str | os.PathLike[str]) -> list[Path]:
 def load(path: str | os.PathLike[str]) -> pd.DataFrame:
     """Read a table that `save` wrote, with its record; or any other table with numeric columns.
 
+    A warning says so where another version of photorank measured or tagged it.
+
     Raises:
         ValueError: unreadable, malformed or empty.
     """
@@ -96,6 +101,8 @@ def load(path: str | os.PathLike[str]) -> pd.DataFrame:
     record = _beside(Path(path).expanduser(), ".meta.json")
     if record.exists():
         table.attrs["photorank"] = _read_record(record)
+        if old := outdated(table.attrs["photorank"]):
+            logger.warning("%s: %s", path, old)
     return table
 
 
@@ -197,11 +204,12 @@ def _is_measured(table: pd.DataFrame) -> pd.Series[bool]:
 
 
 def tag_columns(table: pd.DataFrame) -> list[str]:
-    """The columns that tagging added."""
-    names = [str(name) for name in table.columns]
-    judged = {name[3:] for name in names if name.startswith("is_") and f"{name[3:]}_score" in names}
+    """The columns that tagging added: those of the tags in its record, or of a shipped profile."""
+    record = table.attrs.get("photorank", {}).get("tags", {})
+    known = shipped_tags().union(record.get("counts", ()))
+    judged = {tag for tag in known if {f"is_{tag}", f"{tag}_score"} <= set(table.columns)}
     made = {*TAG_COLUMNS, *(f"is_{t}" for t in judged), *(f"{t}_score" for t in judged)}
-    return [name for name in names if name in made]
+    return [str(name) for name in table.columns if name in made]
 
 
 def derived_columns(table: pd.DataFrame) -> list[str]:

@@ -13,7 +13,7 @@ from . import __version__, tables
 from .ranking import tags
 from .ranking.classes import CLASSES
 from .ranking.dedup import mark_duplicates
-from .ranking.profiles import Profile
+from .ranking.profiles import DUPLICATES, Profile
 from .utils import io
 
 RESULTS, OBJECTS, PLOT = "quality_results.csv", "tagged_images.json", "tags.png"
@@ -50,14 +50,16 @@ def marked(table: pd.DataFrame) -> pd.DataFrame:
 
 def with_tags(table: pd.DataFrame, profile: Profile) -> tuple[pd.DataFrame, tags.Tagged]:
     """The table with the columns of its tags, and what else was found."""
-    profile.check_versions(tables.columns_of(table))
+    columns = tables.columns_of(table)
+    profile.check_versions([column for column in columns if column["name"] in table])
+    profile.check_names({*map(str, table.columns), *(column["name"] for column in columns)})
     plain = tables.with_names(table.drop(columns=tables.tag_columns(table)))
     found = tags.tag(plain, profile)
-    joined = tables.arranged(plain.join(found.table))
+    joined = plain.drop(columns=found.table.columns, errors="ignore").join(found.table)
     joined.attrs = table.attrs | {
         "photorank": table.attrs.get("photorank", {}) | {"tags": _record(profile, found)}
     }
-    return joined, found
+    return tables.arranged(joined), found
 
 
 def _record(profile: Profile, found: tags.Tagged) -> dict[str, Any]:
@@ -70,6 +72,11 @@ def _record(profile: Profile, found: tags.Tagged) -> dict[str, Any]:
         "common": found.common,
         "left_out": found.left_out,
     }
+
+
+def judged(profile: Profile, photos: pd.DataFrame) -> list[str]:
+    """The tags of the table that have a threshold: whether photos are copies is no matter of degree."""
+    return [tag for tag in profile.tags if f"{tag}_score" in photos and tag not in DUPLICATES]
 
 
 def save(tagged: pd.DataFrame, found: tags.Tagged, folder: Path) -> list[Path]:

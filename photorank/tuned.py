@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from .evaluation.text_table import WIDTH, text_notes
 from .ranking import saved
 from .training.tuning_plots import plot_tuning
 from .utils import io
@@ -102,7 +104,7 @@ class Tuned(Mapping[str, float]):
         r = self.record
         parts = [
             f"{r['photos']} photos, {r['scenes']} scenes, {r['folds']} folds, {r['trials']} trials",
-            *(f"note: {note}" for note in self.notes),
+            *text_notes(self.notes),
             f"\n{self.agreement} on held-out photos, 95 % interval by scene",
             _lines(self.held_out),
             "\ntuned minus baseline, on the same photos",
@@ -113,7 +115,8 @@ class Tuned(Mapping[str, float]):
             parts += ["\nthe single column that sees each kind best", self._seen()]
         parts += ["\nproxy metrics (see `photorank evaluate`)", _proxy(self.proxy)]
         shares = (f"{name}={share:.3f}" for name, share in self.weights.items())
-        parts += [f"\nweights, tuned on all photos: {','.join(shares)}", f"\n{self.verdict}"]
+        parts += [f"\nweights, tuned on all photos: {','.join(shares)}", ""]
+        parts.append(textwrap.fill(self.verdict, WIDTH))
         return "\n".join(parts)
 
     def _seen(self) -> str:

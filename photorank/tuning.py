@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,11 +19,10 @@ from .evaluation.proxy_metrics import proxy_metrics
 from .labels import match_labels, read_labels
 from .ranking.dedup import scenes
 from .ranking.fusion import MISSING, Scale
-from .tables import load, measured_rows
+from .tables import measured_rows
 from .training.held_out import Result, by_cell, judge, seen_by, studies, verdict
 from .training.tuning import Fold, Pairs, Ratings, kind_folds, scene_folds
 from .tuned import Tuned
-from .utils.io import TABLE_SUFFIXES
 from .utils.logging import progress
 
 FEWEST_RATINGS, FEWEST_SCENES = 10, 5
@@ -69,7 +67,7 @@ def tune(
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise ValueError(f"{name} is a whole number from 1 up, got {number!r}")
     given = None if labels is None else read_labels(labels)  # a mistake there costs no measuring
-    ranked = pipeline.rank(_loaded(source), **settings)
+    ranked = pipeline.rank(source, **settings)
     photos = measured_rows(ranked)
     if photos.empty:
         raise ValueError("no photo here could be measured: there is nothing to tune on")
@@ -205,13 +203,6 @@ def _tuned(
         },
         **by_kind,
     )
-
-
-def _loaded(source: Any) -> Any:
-    is_table = isinstance(source, str | os.PathLike) and (
-        Path(source).suffix.lower() in TABLE_SUFFIXES and not Path(source).expanduser().is_dir()
-    )
-    return load(source) if is_table else source
 
 
 def _to_weigh(

@@ -15,7 +15,7 @@ import pandas as pd
 
 from . import drifting, pipeline, tables
 from .config.config import DEFAULT_SCALE, Settings
-from .evaluation.drift import as_text
+from .evaluation.drift_text import as_text
 from .features.base import declare
 from .features.extract import FACTS
 from .models import features_of
@@ -36,8 +36,8 @@ Stamp = tuple[int, str]
 
 def check(
     folder: str, output: Path, reference: str | None, settings: Settings, window: int, every: float
-) -> None:
-    """Find mistakes before anything is downloaded or measured.
+) -> pd.DataFrame | None:
+    """Find mistakes before anything is downloaded or measured, and read the reference.
 
     Raises:
         ValueError: the folder, the table or the reference cannot be used, or there is no scale.
@@ -50,15 +50,14 @@ def check(
     if output.suffix.lower() != ".csv":
         raise ValueError(f"watch appends to its table, which a .csv alone allows, got {output}")
     tables.check_output(output)
-    if reference is not None:
-        tables.load(reference)
-    elif not settings.scale:
+    if reference is None and not settings.scale:
         raise ValueError(
             "watch needs a scale, or a photo's score would depend on the photos beside it: give "
             "--scale default, --scale FILE (photorank rank DIR --save_scale FILE makes one) or "
             "--reference TABLE"
         )
     pipeline.check_settings(settings)
+    return None if reference is None else tables.load(reference)
 
 
 class Watch:
@@ -70,27 +69,31 @@ class Watch:
     """
 
     def __init__(
-        self, folder: str, output: Path, reference: str | None, settings: Settings, window: int
+        self,
+        folder: str,
+        output: Path,
+        reference: pd.DataFrame | None,
+        settings: Settings,
+        window: int,
     ) -> None:
         """Raises ValueError if the table there is of another folder, scale or set of columns."""
         self.failed, self.drifted = 0, False
         self._folder, self._output, self._window = real(folder), output, window
-        self._chosen = settings
-        self._reference = None if reference is None else tables.load(reference)
+        self._chosen, self._reference = settings, reference
         self._features = features_of(settings)
         chosen = {"dedup": "off", "aesthetic": "none", "limit": 0, "save_scale": "", "quiet": True}
         self._settings = vars(settings) | chosen
         self._settings.pop("features")
-        if not settings.scale and self._reference is not None:
-            self._settings["scale"] = _scale_of(self._reference, settings.normalization)
+        if not settings.scale and reference is not None:
+            self._settings["scale"] = _scale_of(reference, settings.normalization)
         self._anchor = self._made_up_photo()
         start = pipeline.rank(self._anchor, **self._settings)
         if settings.scale != DEFAULT_SCALE:  # a file may change while this runs
             self._settings["scale"] = Scale(**start.attrs["photorank"]["scale"])
         self._header = [str(n) for n in start if n not in ("rank", "error")] + ["modified", "error"]
         self._record = self._record_of(start)
-        if self._reference is not None:
-            drifting.comparable(self._reference, start)
+        if reference is not None:
+            drifting.comparable(reference, start)
 
     def run(self, every: float, once: bool) -> None:
         """Look, score what has not changed since the last look, wait; `once`: only until that is done."""

@@ -14,6 +14,10 @@ DEFAULT_DISTANCE = 8
 SCENE_GAP_SECONDS = 30
 """A longer pause between two photos starts a new scene."""
 
+_FEWEST_ONES = 16
+"""Bits of a hash that says anything: photos have 32 ones (3,478 of 3,479 in docs/near_duplicates.md),
+flat tones, stripes and plain gradients 0 to 9, so that any two of these are alike. From a photo they
+differ in 17 bits or more, so that none is lost to a distance of 16 or less."""
 _HASH = re.compile("[0-9a-fA-F]{16}")
 
 
@@ -23,6 +27,7 @@ def mark_duplicates(table: pd.DataFrame, distance: int = DEFAULT_DISTANCE) -> pd
     The photos are walked in the table's order, best first: the best one that no group has taken yet
     becomes a keeper and takes every untaken photo within the distance of it. A group is therefore a
     keeper and what looks like *it*; two photos that both resemble a third need not share a group.
+    A flat or striped picture, whose hash has fewer than 16 ones, takes those with its `content_hash`.
     Exact: no near-duplicate is missed. A million hashes take a fraction of a minute.
 
     Hashes see re-saves, resizings, small crops and brightness; not mirror images, larger crops or
@@ -30,7 +35,8 @@ def mark_duplicates(table: pd.DataFrame, distance: int = DEFAULT_DISTANCE) -> pd
 
     Args:
         table: ranked photos, best first, with `phash` (16 hex digits, or empty: the photo is then
-            its own keeper). Rows with an `error` are left out of every group.
+            its own keeper), and perhaps `content_hash`. Rows with an `error` are left out of every
+            group.
         distance: bits, 0 to 64. 0 takes equal hashes only; beyond about 12 different photos meet.
 
     Returns:
@@ -41,7 +47,7 @@ def mark_duplicates(table: pd.DataFrame, distance: int = DEFAULT_DISTANCE) -> pd
     Raises:
         ValueError: a distance outside 0 to 64, no column `phash`, or a malformed hash.
 
-    >>> hashes = ["00000000000000ff", "ff00000000000000", "00000000000000fe"]
+    >>> hashes = ["00000000ffffffff", "ffffffff00000000", "00000000fffffffe"]
     >>> mark_duplicates(pd.DataFrame({"phash": hashes})).dup_group.to_list()
     [1, 2, 1]
     """
@@ -56,11 +62,13 @@ def mark_duplicates(table: pd.DataFrame, distance: int = DEFAULT_DISTANCE) -> pd
             f"feature phash; columns: {', '.join(map(str, table.columns))}"
         )
     rows, hashes = _rows_with_hash(table)
-    taken_by = first_keepers(hashes, int(distance))
-    keeper = np.arange(len(table))
-    keeper[rows] = rows[taken_by]
-    bits = np.zeros(len(table), np.int64)
-    bits[rows] = np.bitwise_count(hashes ^ hashes[taken_by])
+    keeper, code = np.arange(len(table)), np.zeros(len(table), np.uint64)
+    code[rows] = hashes
+    telling = np.bitwise_count(hashes) >= _FEWEST_ONES
+    alike, flat = rows[telling], rows[~telling]
+    keeper[alike] = alike[first_keepers(code[alike], int(distance))]
+    keeper[flat] = flat[_first_of_content(table, flat)]
+    bits = np.bitwise_count(code ^ code[keeper])
 
     ranked = _ranked(table)
     marked = table.copy()
@@ -142,6 +150,17 @@ def _scenes_by_time_and_group(photos: pd.DataFrame) -> pd.Series:
         names = names.fillna(names.groupby(group).transform("first"))
         names = names.fillna(group.map(lambda number: f"group {number}", na_action="ignore"))
     return names
+
+
+def _first_of_content(table: pd.DataFrame, rows: np.ndarray) -> np.ndarray:
+    """For each of the rows the first of them with the same pixels: itself where none are known."""
+    each = np.arange(len(rows))
+    if "content_hash" not in table:
+        return each
+    content = table["content_hash"].iloc[rows]
+    codes = pd.factorize(content.mask(content == ""))[0]  # -1: none
+    alone = len(rows) + each
+    return first_keepers(np.where(codes < 0, alone, codes).astype(np.uint64), 0)
 
 
 def _filled(values: np.ndarray, where: np.ndarray) -> pd.arrays.IntegerArray:

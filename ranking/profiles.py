@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ DUPLICATES = {
 }
 """The tags that compare photos, which no rule can say, and the column that each needs."""
 
+_OF_THE_FILE = ("width", "height", "bytes", "megapixels", "aspect", "bits_per_pixel")
+_MISSPELT = 0.8  # so alike, by difflib's ratio, are two spellings of one name
 _QUALITY = {"serious", "minor", "sure_from", "poor_below", "good_from"}
 _FOLDER = Path(__file__).parent / "profiles"
 
@@ -122,10 +126,38 @@ class Profile:
                     f"this table has {column['version']!r}: calibrate it anew"
                 )
 
+    def check_names(self, columns: Iterable[str]) -> None:
+        """Make sure that no rule misspells a column.
+
+        One that is like none of `columns` is taken for a measurement of somebody's own that is not
+        there, for which tags are left out.
+
+        Args:
+            columns: all that can be measured, and those of the table.
+
+        Raises:
+            ValueError: a column that is none of them, and is spelt nearly as one.
+        """
+        known = {*_OF_THE_FILE, *columns}
+        fused = {f"{name}{end}" for name in known for end in ("_norm", "_contribution")}
+        for tag in self.tags:
+            for name in {name for rule in self.rules.get(tag, ()) for name in rule} - known - fused:
+                if close := difflib.get_close_matches(name, known, 1, _MISSPELT):
+                    raise ValueError(
+                        f"the profile {self.name}: a rule of {tag!r} names {name!r}, which no feature "
+                        f"gives; did you mean {close[0]}?"
+                    )
+
 
 def names() -> list[str]:
     """The shipped profiles."""
     return sorted(path.stem for path in _FOLDER.glob("*.toml"))
+
+
+@cache
+def shipped_tags() -> frozenset[str]:
+    """The tags of all shipped profiles."""
+    return frozenset(tag for name in names() for tag in Profile.load(name).tags)
 
 
 def _contents(given: str | os.PathLike[str], below: Sequence[str] = ()) -> dict[str, Any]:

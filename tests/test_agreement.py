@@ -21,6 +21,7 @@ from photorank.evaluation.best_of_scene import best_of_scene
 from photorank.evaluation.calibration import calibration, means
 from photorank.evaluation.logistic import fit_logistic, logistic
 from photorank.evaluation.resampling import Draws, kendall, pearson, spearman
+from photorank.evaluation.text_table import WIDTH
 
 SCIPY = {
     "spearman": lambda x, y: stats.spearmanr(x, y).statistic,
@@ -197,7 +198,7 @@ def test_what_cannot_be_had_has_a_reason_and_no_warning(
     assert found["absent"][figure].startswith(reason)
     name = figure.removesuffix(" interval")
     assert found[name] is None or found[name]["low"] is None
-    assert found["absent"][figure] in as_text(found)
+    assert found["absent"][figure] in " ".join(as_text(found).split())  # it may be wrapped
     assert json.loads(json.dumps(found, allow_nan=False)) == found
 
 
@@ -341,8 +342,11 @@ def test_the_command(
     flags = ["--labels", str(shoot / "stars.csv"), "--top_k", "3"]
     assert main(["evaluate", str(shoot / "shoot.csv"), *flags]) == 0
     out = capsys.readouterr().out
-    found = json.loads(next(s for s in out.splitlines() if s.startswith("Agreement"))[11:])
-    assert found == pr.evaluate(shoot / "shoot.csv", shoot / "stars.csv")["agreement"]
+    found = json.loads(Path("results/evaluation_shoot.json").read_text())
+    assert found.pop("made_by") == "photorank evaluate"
+    assert found == pr.evaluate(shoot / "shoot.csv", shoot / "stars.csv")
+    lines = [line for line in out.splitlines() if "Proxy metrics: {" not in line]
+    assert max(map(len, lines[:-1])) <= WIDTH  # the last one names a file
     assert "agreement with ratings: 12 photos, 6 scenes" in out
     assert "note: 1 of 13 labels without a photo: 'gone.png'" in out
     for picture in ("results/shoot_calibration.png", "output/topk_images/shoot/disagreements.jpg"):
@@ -366,6 +370,13 @@ def test_the_worst_disagreements_come_first_with_both_ranks(
     assert worst["rank"].tolist()[:2] == [2, 10]
     second, tenth = table["file"].iloc[[1, 9]]
     assert worst["file"].tolist()[:2] == [f"10 by rating · {second}", f"2 by rating · {tenth}"]
+
+
+def test_one_scene_is_no_scenes() -> None:
+    text = as_text(agreement([1, 2], [1, 2], ["a", "a"]))
+    assert text.startswith("agreement with ratings: 2 photos, 1 scene\n")
+    assert "a scene's best is found; chance 0.500, 1 scene" in text
+    assert "1 photo, 1 scene\n" in as_text(agreement([1], [1]))
 
 
 def test_real_ratings(shared_data: Path) -> None:

@@ -10,12 +10,13 @@ import pandas as pd
 import pytest
 
 import photorank as pr
-from photorank.calibrating import sensitivity, suggest
 from photorank.cli import main
 from photorank.evaluation.detection import detection
 from photorank.features.defects import blur
 from photorank.features.image import Photo
 from photorank.ranking.profiles import Profile
+from photorank.sensitivity import sensitivity
+from photorank.to_label import suggest
 from photorank.training.thresholds import likelihood, likely, threshold, to_label
 
 

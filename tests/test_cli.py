@@ -18,10 +18,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+import photorank as pr
 from photorank.cli import main
+from photorank.features.base import declare
+from photorank.versions import outdated_columns
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = ROOT / "scripts" / "run_ranking.py"
+TODAY = {c["name"]: c["version"].split()[0] for c in declare(pr.BUILTIN)}
 
 
 @pytest.fixture
@@ -85,19 +89,49 @@ def test_one_photo_is_compared_with_no_mean(
 
 
 def test_a_table_of_another_version_says_so(
-    folder: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    caplog.set_level("INFO", "photorank")
     assert rank(folder, "--output_csv", "old.csv") == 0
     assert rank("old.csv", "--output_csv", "new.csv") == 0
-    assert "another version" not in Path("new.meta.json").read_text()
+    readers = (
+        ["tag", "--input_csv", "old.csv", "--quiet"],
+        ["show", "old.csv"],
+        ["evaluate", "old.csv"],
+        ["calibrate", "old.csv", "--suggest", "1"],
+        ["drift", "--reference", "old.csv", "--current", "new.csv"],
+        ["rank", "old.csv", "--output_csv", "new.csv", "--quiet"],
+    )
+    columns = (
+        "measured by another version of photorank: rank the photos again to compare with new ones"
+    )
+    noise = f"noise 0, now {TODAY['noise']}"
+    profile = "tagged by another version of photorank: rank or tag it again to have today's tags"
+    for arguments in readers:
+        main(arguments)
+    assert "another version" not in Path("new.meta.json").read_text() + capsys.readouterr().err
     record = json.loads(Path("old.meta.json").read_text())
     for column in record["columns"]:
-        column["version"] = "0" if column["name"] == "noise" else column["version"]
+        column["version"] = "0 x=1" if column["name"] == "noise" else column["version"]
+    record["tags"]["version"] = "1"
     Path("old.meta.json").write_text(json.dumps(record))
-    assert rank("old.csv", "--output_csv", "new.csv") == 0
-    notes = json.loads(Path("new.meta.json").read_text())["notes"]
-    assert any("measured by another version" in n and "(noise 0, now " in n for n in notes)
+    for arguments in readers:
+        main(arguments)
+        (line,) = (n for n in capsys.readouterr().err.splitlines() if "another version" in n)
+        assert f"old.csv: {columns} ({noise}); {profile} (profile default 1, now " in line
+    (note,) = json.loads(Path("new.meta.json").read_text())["notes"][:1]
+    assert note == f"{columns} ({noise})"
+    Path("old.meta.json").unlink()
+    assert main(["show", "old.csv"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_another_face_detector_is_no_older_version() -> None:
+    assert outdated_columns([]) == ""
+    now = TODAY["face_count"]
+    here = {"name": "face_count", "feature": "faces", "version": f"{now} detector=another"}
+    assert outdated_columns([here]) == ""
+    old = outdated_columns([here | {"version": "1 detector=another"}])
+    assert old.endswith(f"(face_count 1, now {now})")
 
 
 def test_the_same_name_in_another_place_is_another_table(folder: Path, tmp_path: Path) -> None:
@@ -193,11 +227,45 @@ def test_wrong_use_is_one_line_and_exit_2(
     assert message in error
 
 
+@pytest.mark.parametrize("command", ["rank", "tag", "tune"])
 def test_a_folder_that_is_not_there_is_noticed_before_models_are_looked_for(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
-    assert main(["rank", "nowhere"]) == 2
+    assert main([command, "nowhere"]) == 2
     assert capsys.readouterr().err.startswith("photorank: cannot read the folder 'nowhere'")
+
+
+@pytest.mark.parametrize("command", ["rank", "tag", "tune", "watch"])
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--weights", "sharp=1"], "'sharp' is no column"),
+        (["--scale", "bad.json"], "the scale file bad.json is not JSON"),
+        (["--profile", "defualt"], "no profile 'defualt'"),
+        (
+            ["--features", "sharpness", "--vocabulary", "v.txt"],
+            "needs CLIP, and this run is without",
+        ),
+    ],
+)
+def test_mistakes_are_noticed_before_models_are_looked_for(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    flags: list[str],
+    message: str,
+) -> None:
+    """Models that are missing would each be a line before the error's."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(folder / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    Path("bad.json").write_text("{")
+    given = [command, "photos", *flags]
+    if command == "watch":
+        given += ["--once", *([] if "--scale" in flags else ["--scale", "default"])]
+    assert main(given) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
 
 
 def test_one_folder_is_one_table_however_it_is_spelt(folder: Path) -> None:

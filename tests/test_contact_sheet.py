@@ -78,18 +78,25 @@ def test_photos_stand_in_rank_order_with_their_scores(tmp_path: Path) -> None:
 def test_class_and_tags_stand_beside_the_photo_and_tell_their_reasons(tmp_path: Path) -> None:
     table = photos(2)
     table["quality_class"] = ["Good", None]
-    table["tags"], table["tag_reasons"] = ["odd_aspect, <b>", ""], ["aspect 0.2", ""]
+    table["tags"], table["tag_reasons"] = (
+        ["odd_aspect, <b>", ""],
+        ["odd_aspect: aspect 0.2; grey", ""],
+    )
     table["semantic_tags"], table["semantic_scores"] = (
         ["beach, sea", np.nan],
         ["0.70, 0.20", np.nan],
     )
     page = sheet(table, tmp_path)
     assert page.texts["rank"] == ["1 · Good", "2"]
-    assert [(t["class"], t["title"]) for t in page.all("ul")] == [
-        ("tags", "aspect 0.2"),
-        ("tags seen", "0.70, 0.20"),
-    ]
-    assert page.texts["li"][:4] == ["odd aspect", "<b>", "beach", "sea"]
+    assert [t["class"] for t in page.all("summary")] == ["tags", "tags seen"]
+    assert [t for t in page.texts["span"] if ":" not in t][:3] == ["odd aspect", "<b>", "beach"]
+    source = (tmp_path / "s.html").read_text(encoding="utf-8")
+    assert "</summary>odd_aspect: aspect 0.2<br>grey</details>" in source
+    assert "</summary>0.70, 0.20</details>" in source
+    assert "open" not in page.all("details", **{"class": "because"})[0]
+    plain = sheet(table.drop(columns=["tag_reasons", "semantic_scores"]), tmp_path)
+    assert plain.all("details") == []
+    assert [t["class"] for t in plain.all("div")[3:5]] == ["tags", "tags seen"]
 
 
 def test_thumbnails_are_small_pictures_inside_the_file(tmp_path: Path) -> None:

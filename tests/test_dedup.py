@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import photorank as pr
 from photorank.ranking.dedup import keep_best, mark_duplicates, scenes
 from photorank.ranking.hamming import first_keepers
 
@@ -69,7 +70,7 @@ def photos(*hashes: str | None, **columns: list[object]) -> pd.DataFrame:
 
 
 def test_the_best_photo_keeps_and_takes_what_resembles_it() -> None:
-    chain = photos("0000000000000000", "000000000000000f", "00000000000000ff")
+    chain = photos("00000000ffffffff", "0000000fffffffff", "000000ffffffffff")
     marked = mark_duplicates(chain, distance=4)
     assert marked.dup_group.to_list() == [1, 1, 2]  # the third resembles the second, not its keeper
     assert marked.dup_keeper.to_list() == [True, False, True]
@@ -82,6 +83,45 @@ def test_a_photo_without_a_hash_is_its_own_keeper() -> None:
     marked = mark_duplicates(photos("ff" * 8, None, "", "ff" * 8, None))
     assert marked.dup_group.to_list() == [1, 2, 3, 1, 4]
     assert marked.dup_keeper.to_list() == [True, True, True, False, True]
+
+
+def test_a_hash_with_few_ones_says_nothing() -> None:
+    few, photo = "800000000000a000", "00000000ffffffff"
+    table = photos(few, few, photo, few, "0" * 16, "000000000000ffff", photo, few)
+    assert mark_duplicates(table).dup_group.to_list() == [1, 2, 3, 4, 5, 6, 3, 7]
+    assert mark_duplicates(table, 16).dup_group.to_list() == [1, 2, 3, 4, 5, 3, 3, 6]
+    table["content_hash"] = ["a", "b", "c", "a", "a", "c", "d", None]
+    marked = mark_duplicates(table)
+    assert marked.dup_group.to_list() == [1, 2, 3, 1, 1, 4, 3, 5]
+    assert marked.dup_distance.to_list() == [0, 0, 0, 0, 3, 0, 0, 0]
+    nothing = photos(few, few, content_hash=["", ""])
+    assert mark_duplicates(nothing).dup_group.to_list() == [1, 2]
+
+
+def test_flat_and_striped_pictures_are_not_one_another(photo: np.ndarray) -> None:
+    y, x = np.mgrid[0:480, 0:640]
+    luma = {
+        "black": 0 * x,
+        "grey": 0 * x + 128,
+        "across": x * 255 // 640,
+        "down": y * 255 // 480,
+        "stripes": x // 40 % 2 * 255,
+        "bars": y // 60 % 2 * 255,
+        "horizon": (y > 300) * 255,
+        "checks": (x // 80 + y // 80) % 2 * 255,
+        "same checks": (x // 80 + y // 80) % 2 * 255,
+    }
+    pictures = {name: np.dstack([values.astype(np.uint8)] * 3) for name, values in luma.items()}
+    pictures |= {"photo": photo, "darker": photo // 4 * 3}
+    measured = pr.extract(pictures, ["sharpness", "phash", "content_hash"])
+    by_file = pr.rank(measured).set_index("file")
+    assert by_file.index[by_file["dup_size"] > 1].sort_values().to_list() == [
+        "checks",
+        "darker",
+        "photo",
+        "same checks",
+    ]
+    assert by_file["dup_group"].nunique() == 9
 
 
 def test_failed_rows_are_in_no_group() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from scipy import stats
 
 import photorank as pr
 from photorank.cli import main
-from photorank.evaluation.drift import as_text, compare, drift, psi
+from photorank.evaluation.drift import compare, drift, psi
+from photorank.evaluation.drift_text import as_text
+from photorank.evaluation.text_table import WIDTH
 
 
 @pytest.fixture
@@ -115,6 +118,11 @@ def test_a_shift_is_found_and_said_in_units(rng: np.random.Generator) -> None:
     assert text.startswith("DRIFTED: 400 photos in the reference, 300 photos now")
     assert "drifted: +" in text
     assert ", better" in text  # a foreign column is better higher
+    moved["unit"] = "thousandths of the long side, of a million"
+    assert "thousandths" in as_text(found)
+    assert max(map(len, as_text(found).splitlines())) <= WIDTH
+    large = as_text(pr.drift(old[["a"]] * 1e6, new[["a"]] * 1e6))
+    assert re.search(r" -?\d{1,3}(,\d{3})+ +-?\d{1,3}(,\d{3})+  drifted: \+\d{1,3}(,\d{3})+", large)
 
 
 def test_rows_may_come_in_any_order(rng: np.random.Generator) -> None:

@@ -74,6 +74,14 @@ def test_explain_says_what_is_wrong(ranked: pd.DataFrame, file: str | Path, mess
         pr.explain(ranked.drop(columns="final_score"), "good.jpg")
 
 
+@pytest.mark.parametrize("file", [3, None, 2.0])
+def test_explain_takes_no_number(ranked: pd.DataFrame, file: object) -> None:
+    with pytest.raises(
+        ValueError, match=f"takes a photo's file name or path, got {file}; the photo"
+    ):
+        pr.explain(ranked, file)  # type: ignore[arg-type]
+
+
 def test_explain_counts_in_whole_numbers_after_a_csv(ranked: pd.DataFrame, tmp_path: Path) -> None:
     pr.save(ranked, tmp_path / "t.csv")
     assert "is number 1 of 3" in pr.explain(pr.load(tmp_path / "t.csv"), ranked.file[0]).text

@@ -84,7 +84,7 @@ def test_the_text_says_what_was_compared_and_how_to_read_it() -> None:
     ).splitlines()
     assert lines[0] == "photos ranked: 3"
     assert lines[1].split()[:2] == ["score_std", "0.816"]
-    assert lines[3].startswith("sharpness_corr, pearson   -1.000  near 1 the final_score says")
+    assert lines[3].startswith("sharpness_corr, pearson   -1.000  near 1: final_score repeats")
     assert len(lines) == 5
 
 

@@ -236,6 +236,65 @@ def test_a_profile_of_other_measurements_is_refused(tmp_path: Path) -> None:
         pr.tag(table, profile=path)
 
 
+MISSPELT = "a rule of 'noisy' names 'nois', which no feature gives; did you mean noise\\?"
+
+
+def test_a_misspelt_column_is_an_error_and_an_absent_one_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    table = pd.DataFrame({"file": ["a"], "nice": [9.0], "sharpness_norm": [1.0]})
+
+    def with_rule(rules: str) -> pd.DataFrame:
+        path.write_text(
+            f'name = "m"\nversion = "1"\nextends = "default"\n[rules]\nnoisy = [{rules}]'
+        )
+        return pr.tag(table, profile=path)
+
+    for rules in ("{ nois = [1, 2] }", "{ noise = [1, 2] }, { nois = [1, 2], nice = [1, 2] }"):
+        with pytest.raises(ValueError, match=MISSPELT):
+            with_rule(rules)
+    for fine in ("noise", "warmth", "megapixels", "face_area", "noise_norm", "aesthetic"):
+        record = with_rule(f"{{ {fine} = [1, 2] }}").attrs["photorank"]["tags"]
+        assert record["left_out"]["noisy"] == f"needs {fine}"
+    assert with_rule("{ nice = [1, 2] }")["is_noisy"].tolist() == [True]  # the table's own
+
+
+@pytest.mark.parametrize("command", ["rank", "tag"])
+def test_a_misspelt_column_is_noticed_before_a_photo_is_opened(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").write_bytes(b"no photo")
+    profile = tmp_path / "mine.toml"
+    profile.write_text(
+        'name = "m"\nversion = "1"\nextends = "default"\n[rules]\nnoisy = [{ nois = [1, 2] }]'
+    )
+    assert main([command, str(tmp_path / "photos"), "--profile", str(profile)]) == 2
+    assert re.search(MISSPELT, capsys.readouterr().err)
+
+
+def test_a_profile_of_another_detector_serves_a_table_without_faces(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('name = "m"\nversion = "1"\nextends = "default"\n[columns]\nface_area = "0"\n')
+    assert pr.tag(pd.DataFrame({"file": ["a"], "noise": [9.0]}), profile=path)["tags"][0] == "noisy"
+
+
+def test_columns_of_ones_own_are_no_tags(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    rules = 'more = ["dusty"]\n[rules]\ndusty = [{ noise = [1, 2] }]'
+    path.write_text(f'name = "m"\nversion = "1"\nextends = "default"\n{rules}')
+    own = {"is_mine": [True, False], "mine_score": [0.7, 0.2]}
+    table = pd.DataFrame({"file": ["a", "b"], "noise": [9.0, 0.1], **own})
+    ranked = pr.rank(table, weights={"mine_score": 1}, profile=path)
+    for again in (ranked, pr.rank(ranked, weights={"mine_score": 1}), pr.tag(ranked)):
+        assert again[[*own]].to_dict("list") == own
+    assert ranked["is_dusty"].tolist() == [True, False]
+    assert pr.tag(ranked).filter(regex="dusty").columns.tolist() == []  # its record names the tag
+    pr.save(ranked, tmp_path / "t.csv")
+    assert "is_dusty" not in pr.rank(tmp_path / "t.csv", weights={"mine_score": 1})
+    ranked.attrs.clear()
+    assert pr.tag(ranked, profile=path)["is_dusty"].tolist() == [True, False]  # no column twice
+
+
 def test_classes() -> None:
     scores = {
         "blurry": np.array([0.0, 0.6, 0.95, 0.0, 0]),

@@ -13,7 +13,8 @@ from PIL import Image
 
 from photorank.evaluation import lettering
 from photorank.evaluation.lettering import fitted, with_font
-from photorank.evaluation.visualization import Caption, histograms, montage
+from photorank.evaluation.montage import Caption, montage
+from photorank.evaluation.visualization import histograms
 
 RED, GREEN, BLUE = (200, 30, 30), (30, 160, 30), (30, 30, 200)
 FEATURE = (138, 143, 152)  # the bars of a measured column

@@ -188,6 +188,27 @@ def test_a_half_written_row_is_mended(drop: Path, capsys: Capture) -> None:
         assert TABLE.read_bytes() == whole
 
 
+def test_a_restart_opens_no_photo_again(drop: Path) -> None:
+    """The table is lost, as after a kill before its rows were written; so is the content of the photos."""
+    fill(drop, 0, 3)
+    assert watch("--cache", "store.sqlite") == 0
+    before = TABLE.read_bytes()
+    TABLE.unlink()
+    assert watch() == 0
+    TABLE.unlink()
+    for path in drop.iterdir():
+        facts = path.stat()
+        path.write_bytes(bytes(facts.st_size))
+        os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    assert watch("--cache", "store.sqlite", "--strict") == 0
+    assert TABLE.read_bytes() == before
+    TABLE.unlink()
+    assert watch("--strict") == 0  # the store of all commands, where none is named
+    assert TABLE.read_bytes() == before
+    TABLE.unlink()
+    assert watch("--cache", "off", "--strict") == 1
+
+
 @pytest.mark.parametrize(
     ("data", "kept"),
     [
