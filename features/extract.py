@@ -23,10 +23,10 @@ from .streaming import ByteBudget, in_order
 
 Source = str | os.PathLike[str] | tuple[str, np.ndarray | Image.Image]
 
-FACTS = ("width", "height", "bytes", "taken_at", "camera")
+FACTS = ("width", "height", "bytes", "jpeg_quality", "taken_at", "camera")
 """What a row says of a photo besides `path`, the measured columns and `error`."""
 
-_OF_PHOTO = ("width", "height", "taken_at", "camera")
+_OF_PHOTO = ("width", "height", "jpeg_quality", "taken_at", "camera")
 _MOST_AHEAD = 32  # photos that wait decoded for a batch, besides one per worker
 _MOST_VIEW_BYTES = 300_000_000  # of a batch: one of large pictures is closed early
 _MOST_WAITING = 1024  # rows that wait for one before them
@@ -54,7 +54,7 @@ def extract(
             opened. Empty: none. Pictures in hand and features without a version are not kept.
 
     Yields:
-        `path`, one entry per column, `width height bytes taken_at camera`, and `error`: None, or why
+        `path`, one entry per column, `width height bytes jpeg_quality taken_at camera`, and `error`: None, or why
         the photo failed, and then there are no values.
 
     Raises:
@@ -117,7 +117,7 @@ class _Run:
         self.at_once = max((part.batch for part in parts if not part.alone), default=1)
         self.ahead = min(self.at_once, _MOST_AHEAD)
         self.budget = ByteBudget(MAX_DECODED_BYTES)
-        self.facts_key = key_of(PICTURE_VERSION, "facts") or ""
+        self.facts_key = key_of(PICTURE_VERSION, "facts", _OF_PHOTO) or ""
         readers = (PIL.__version__, sorted(photo_suffixes()))  # another one may read what failed
         self.error_key = key_of(PICTURE_VERSION, "error", readers) or ""
         self.known = self.asked = 0

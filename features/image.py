@@ -55,6 +55,7 @@ class Photo:
         width, height: pixels of the upright photo at full size.
         taken_at: ISO 8601 local time from EXIF DateTimeOriginal (else DateTime), or None.
         camera: EXIF make and model, or None.
+        jpeg_quality: of a JPEG file, 1 to 100 (`jpeg.quality`), or None.
     """
 
     def __init__(
@@ -63,10 +64,12 @@ class Photo:
         size: tuple[int, int],
         taken_at: str | None = None,
         camera: str | None = None,
+        jpeg_quality: int | None = None,
     ) -> None:
         self.width, self.height = size
         self.taken_at = taken_at
         self.camera = camera
+        self.jpeg_quality = jpeg_quality
         self._views: dict[tuple[str, int | None], np.ndarray] = {("rgb", None): _frozen(canonical)}
 
     @classmethod
@@ -117,7 +120,7 @@ class Photo:
             picture = _UPRIGHT[orientation](picture)
         if orientation in (5, 6, 7, 8):
             size = size[::-1]
-        return cls(picture, size, _taken_at(exif), _camera(exif))
+        return cls(picture, size, _taken_at(exif), _camera(exif), jpeg.quality(image))
 
     @classmethod
     def from_image(cls, image: Image.Image | np.ndarray) -> Photo:

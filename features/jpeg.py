@@ -1,4 +1,4 @@
-"""JPEG by libjpeg-turbo itself: the pixels that Pillow gives, in less time."""
+"""JPEG: how strongly a file is compressed; the pixels that Pillow gives, in less time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 from typing import BinaryIO
 
 import numpy as np
-from PIL import ImageFile
+from PIL import Image, ImageFile
 
 from .pixels import PhotoError
 
@@ -19,6 +19,34 @@ FORMATS = ("JPEG", "MPO")
 """Pillow's names for what the JPEG decoder reads."""
 LARGEST = 32_000_000
 """Bytes; a larger file is left to Pillow, which reads in pieces: this decoder wants it whole."""
+
+# The steps for luma that libjpeg multiplies by a factor of its "quality": ITU-T T.81, table K.1.
+_STEPS = np.array(
+    [16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55]
+    + [14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87, 80, 62]
+    + [18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92]
+    + [49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99]
+)
+
+
+def quality(image: Image.Image) -> int | None:
+    """The quality, as libjpeg counts, whose steps for luma are as coarse as those of this file.
+
+    Told by the header, whatever the photo's size. Cameras have tables of their own: of theirs it is
+    the equivalent. Cannot see: a compression before the last.
+
+    Returns:
+        1 (coarsest) to 100; None: not a JPEG.
+    """
+    steps = getattr(image, "quantization", {}).get(0)
+    return steps and round(float(np.interp(-sum(steps), -_sums(), np.arange(1, 101))))
+
+
+@functools.cache
+def _sums() -> np.ndarray:
+    """The sum of the steps for luma at the qualities 1 to 100."""
+    percent = [5000 // q if q < 50 else 200 - 2 * q for q in range(1, 101)]
+    return np.clip((np.outer(percent, _STEPS) + 50) // 100, 1, 255).sum(1)
 
 
 def check_padding(path: str | os.PathLike[str]) -> None:

@@ -88,7 +88,7 @@ def extract(source: Any, features: Sequence[Any] = (), **settings: Any) -> pd.Da
 
     Returns:
         One row per photo in the order found: file, path, the columns of the features, width, height,
-        bytes, taken_at, camera, error. Their declarations are in `table.attrs["photorank"]`.
+        bytes, jpeg_quality, taken_at, camera, error. Their declarations are in `table.attrs["photorank"]`.
 
     Raises:
         ValueError: wrong settings, no photos, or features whose columns clash.

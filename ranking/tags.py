@@ -20,7 +20,6 @@ TEXTS = ("quality_class", "tags", "tag_reasons", "suggestions")
 COMMON = 0.5
 """A tag on more than this share of the photos says something of the folder, not of the photo."""
 
-_JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
 _SURE = 0.95
 _STEEPNESS = np.log(_SURE / (1 - _SURE))
 
@@ -102,18 +101,12 @@ def _absent(profile: Profile, name: str, table: pd.DataFrame) -> list[str]:
 
 
 def with_derived(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with what follows from a file's size and shape: megapixels, aspect, bits_per_pixel."""
+    """The table with what follows from a photo's shape: megapixels, aspect."""
     if not {"width", "height"} <= set(table):
         return table
     width, height = (pd.to_numeric(table[n], errors="coerce") for n in ("width", "height"))
-    derived = {
-        "megapixels": width * height / 1e6,
-        "aspect": np.minimum(width, height) / np.maximum(width, height),
-    }
-    if {"bytes", "path"} <= set(table):
-        bits = 8 * table["bytes"].astype(float) / (width * height)
-        derived["bits_per_pixel"] = bits.where(table["path"].str.lower().str.endswith(_JPEG))
-    return table.assign(**derived)
+    aspect = np.minimum(width, height) / np.maximum(width, height)
+    return table.assign(megapixels=width * height / 1e6, aspect=aspect)
 
 
 def _near(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

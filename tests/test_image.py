@@ -295,3 +295,20 @@ def test_strips_join_without_a_seam(
 def test_suffixes() -> None:
     assert {"jpg", "png", "tiff", "avif", "jp2"} <= photo_suffixes()
     assert not any(suffix.startswith(".") for suffix in photo_suffixes())
+
+
+@pytest.mark.parametrize("quality", range(1, 101))
+def test_the_quality_of_a_jpeg_is_what_it_was_saved_with(photo: np.ndarray, quality: int) -> None:
+    file = io.BytesIO()
+    Image.fromarray(photo[:16, :16]).save(file, "JPEG", quality=quality)
+    assert Photo.from_image(Image.open(file)).jpeg_quality == quality
+
+
+def test_the_quality_of_other_tables_is_the_nearest_and_of_other_formats_none(
+    photo: np.ndarray, tmp_path: Path
+) -> None:
+    coarse = [[2 * step for step in range(1, 65)]] * 2  # 65 on average; 57.6 at quality 50
+    Image.fromarray(photo).save(tmp_path / "own.jpg", qtables=coarse)
+    assert Photo.open(tmp_path / "own.jpg").jpeg_quality == 44
+    Image.fromarray(photo).save(tmp_path / "p.webp", quality=10)
+    assert Photo.open(tmp_path / "p.webp").jpeg_quality is None

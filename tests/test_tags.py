@@ -41,7 +41,7 @@ FAULTLESS = {
     "colourfulness": 40.0,
     "width": 4000,
     "height": 3000,
-    "bytes": 4_000_000,
+    "jpeg_quality": 90,
     "path": "a.jpg",
     "file": "a.jpg",
     "content_hash": "0" * 32,
@@ -72,7 +72,7 @@ def width(rgb: np.ndarray) -> float:
         ("clipped_highlights", 0.3, set()),  # saturated colour: no white is blown
         ("contrast", 0.1, {"low_contrast"}),
         ("noise", 5.0, {"noisy"}),
-        ("bytes", 100_000, {"compressed"}),
+        ("jpeg_quality", 20, {"compressed"}),
         ("width", 100, {"odd_aspect"}),
         ("entropy", 1.0, {"low_information"}),
         ("colourfulness", 0.0, {"grayscale"}),
@@ -97,7 +97,7 @@ def test_faults_of_several_columns() -> None:
     assert "underexposed" not in tagged(highlight_level=0.5, brightness=0.5)  # fog
     assert "compressed" in tagged(blockiness=1.5, width=1200, height=800)
     assert "compressed" not in tagged(blockiness=1.5)  # blocks of 12 megapixels cannot be seen
-    assert "low_resolution" in tagged(width=320, height=240, bytes=40_000)
+    assert "low_resolution" in tagged(width=320, height=240)
 
 
 def test_scores_are_a_half_and_95_percent_where_the_rule_says() -> None:
