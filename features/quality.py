@@ -1,6 +1,6 @@
-"""The learned technical quality of a photo, by a small model that ships with the project.
+"""The learned technical quality of a photo, and its blur, by a small model that ships with the project.
 
-The model is a weighted sum of similarities to a few thousand training photos and to degraded copies
+Quality is a weighted sum of similarities to a few thousand training photos and to degraded copies
 of them. Similar is who has similar statistics (`statistics.py`) and similar patches (`codebook.py`).
 docs/quality.md says how it was made, models/quality.md what it may be used for.
 """
@@ -21,8 +21,9 @@ MODEL_PATH = Path(__file__).parent / "models" / "quality.npz"
 Model = dict[str, np.ndarray]
 
 
-def quality(rgb: np.ndarray) -> float:
-    """How good people would find the photo technically: sharp, clean, well lit, pleasant in colour.
+def quality(rgb: np.ndarray) -> tuple[float, float]:
+    """How good people would find the photo technically: sharp, clean, well lit, pleasant in colour;
+    and how blurred it is, by what blurred copies of good photos look like.
 
     Learned from 3,200 photographs, each rated by about 30 people. It knows what raters saw at 512
     pixels, so it cannot see a slightly missed focus; it does not know what a photo shows, so that
@@ -32,14 +33,17 @@ def quality(rgb: np.ndarray) -> float:
         rgb: (h, w, 3) uint8, sRGB, longest side 512: `Photo.view("rgb", 512)`.
 
     Returns:
-        From 0 (worst) to 1 (best), about the mean rating; half of BIQ2021's photos lie between
-        .55 and .77 when held out.
+        quality: from 0 (worst) to 1 (best), about the mean rating; half of BIQ2021's photos lie
+        between .55 and .77 when held out. learned_blur: the radius of the disc that blurs a sharp
+        photo as much, in thousandths of the long side: about 0 (none, or a little less) to 10; above
+        that it no longer grows.
 
     References:
         Ahmed & Asif (2022), BIQ2021, doi:10.1117/1.JEI.31.5.053010
     """
     model = _shipped()
-    return float(predict(model, describe(model, rgb)[None])[0])
+    points = coordinates(model, describe(model, rgb)[None])
+    return float(_rating(model, points)[0]), float(blur_radius(model, points)[0])
 
 
 def describe(codes: Model, rgb: np.ndarray) -> np.ndarray:
@@ -54,7 +58,15 @@ def describe(codes: Model, rgb: np.ndarray) -> np.ndarray:
 
 def predict(model: Model, descriptions: np.ndarray) -> np.ndarray:
     """(n, d) descriptions -> (n,) quality in (0, 1)."""
-    points = coordinates(model, descriptions)
+    return _rating(model, coordinates(model, descriptions))
+
+
+def blur_radius(model: Model, points: np.ndarray) -> np.ndarray:
+    """(n, p) points -> (n,) radii in thousandths of the long side; training/blur.py fits it."""
+    return np.asarray(2 ** (points @ model["blur_slopes"] + model["blur_intercept"]) - 1)
+
+
+def _rating(model: Model, points: np.ndarray) -> np.ndarray:
     raw = similarities(model, points) @ model["weights"] + points @ model["slopes"]
     return np.asarray(1 / (1 + np.exp(-(model["slope"] * raw + model["intercept"]))))
 
@@ -111,4 +123,13 @@ def _unpacked(array: np.ndarray) -> np.ndarray:
     return array.astype(np.float32) if array.dtype == np.float16 else array
 
 
-QUALITY = Feature("quality", "2", (Column("quality", range=(0, 1)),), quality, size=512)
+QUALITY = Feature(
+    "quality",
+    "2",
+    (
+        Column("quality", range=(0, 1)),
+        Column("learned_blur", "neither", "thousandths of the long side"),
+    ),
+    quality,
+    size=512,
+)

@@ -14,7 +14,7 @@ from .pipeline import extract
 from .training.degradations import LEVELS, degrade
 
 _KINDS = ("defocus", "motion_blur", "underexposure", "overexposure", "gaussian_noise")
-_SEEN = [f for f in BUILTIN if f.name not in ("faces", "quality", "phash", "content_hash")]
+_SEEN = [f for f in BUILTIN if f.name not in ("faces", "phash", "content_hash")]
 
 
 def sensitivity(

@@ -52,6 +52,7 @@ RAW_COLUMNS = [
     "face_area",
     "phash",
     "quality",
+    "learned_blur",
     "edge_width",
     "blur_direction",
     "blockiness",

@@ -25,6 +25,7 @@ from .evaluation.agreement import agreement
 from .features import quality
 from .features.codebook import GRIDS, patches
 from .features.image import Photo
+from .training.blur import fit_blur, radius
 from .training.codebook import learn_codes
 from .training.degradations import KINDS, degrade
 from .training.held_out_quality import card, cross_validate, kept, lowered
@@ -72,6 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.held_out:  # what weights may be tuned on: the shipped model has seen these ratings
         labels.assign(quality=held_out.photos).to_csv(given.held_out, index=False)
     model = codes | fit(*data, made_worse, USE, settings)
+    model |= _blur(model, rows, data[2] >= GOOD, made_worse)
     figures = {f"{given.labels.parent.name}, held-out scenes": _agreement(held_out.photos, labels)}
     for name, (descriptions, ratings) in checks.items():
         figures[name] = _agreement(quality.predict(model, descriptions), ratings)
@@ -185,6 +187,17 @@ def _sizes(codes: quality.Model, columns: int) -> tuple[int, ...]:
     """Columns of the statistics and of each codebook."""
     books = [5 * len(codes[f"{name}_offsets"]) for name in GRIDS]
     return (columns - sum(books), *books)
+
+
+def _blur(
+    model: quality.Model, rows: np.ndarray, good: np.ndarray, copies: Copies
+) -> quality.Model:
+    """The learned blur, from good photos and their degraded copies."""
+    worse = good[copies.photo] & np.isin(copies.kind, KINDS)
+    known = zip(copies.kind[worse], copies.level[worse], strict=True)
+    radii = [0.0] * int(good.sum()) + [radius(kind, level) for kind, level in known]
+    shown = np.concatenate([rows[good], copies.descriptions[worse]])
+    return fit_blur(quality.coordinates(model, shown), np.array(radii))
 
 
 def _checks(

@@ -127,7 +127,7 @@ def test_a_new_version_is_written_and_never_over_an_old_one(
     path = found.save(tmp_path / "mine.toml")
     back = Profile.load(path)
     assert back.name == "mine"
-    assert re.fullmatch(r"2\+[0-9a-f]{6}", back.version)
+    assert re.fullmatch(r"3\+[0-9a-f]{6}", back.version)
     assert back.thresholds == found.profile.thresholds
     assert {tag: back.rules[tag] for tag in back.rules} == dict(Profile.load("default").rules)
     with pytest.raises(ValueError, match="exists, and an old one is never written over"):

@@ -22,6 +22,7 @@ from photorank.features.pooling import asymmetric_gaussian, moments, quantiles
 from photorank.features.quality import (
     MODEL_PATH,
     QUALITY,
+    blur_radius,
     coordinates,
     normal_scores,
     predict,
@@ -29,6 +30,7 @@ from photorank.features.quality import (
     similarities,
 )
 from photorank.features.statistics import natural_scene, statistics
+from photorank.training.blur import fit_blur, radius
 from photorank.training.codebook import learn_codes
 from photorank.training.degradations import KINDS, degrade
 from photorank.training.held_out_quality import cross_validate, fold_of_scene
@@ -46,7 +48,7 @@ def saved(image: Image.Image, kind: str = "JPEG", **options: object) -> Photo:
 
 
 def score(photo: Photo) -> float:
-    return quality(photo.view("rgb", 512))
+    return quality(photo.view("rgb", 512))[0]
 
 
 @pytest.mark.parametrize("shape", [0.5, 1.0, 2.0, 4.0])
@@ -200,6 +202,30 @@ def test_copies_follow_their_photos(made_up: tuple[np.ndarray, np.ndarray, Copie
     assert np.array_equal(copies.descriptions[0], made_up[2].descriptions[3])
 
 
+def test_a_blur_that_follows_the_points_is_learned_and_noise_in_them_is_not() -> None:
+    rng = np.random.default_rng(0)
+    points = rng.standard_normal((2000, 30))
+    radii = 2 ** (1.5 + 0.4 * points[:, 3]) - 1
+    model = fit_blur(points[:1000], radii[:1000])
+    assert blur_radius(model, points[1000:]) == pytest.approx(radii[1000:], abs=0.1)
+
+
+def test_radii_are_what_the_degradations_do() -> None:
+    """A disc's radius is twice its standard deviation along one axis; blurred steps show that."""
+
+    def spread(kind: str, level: int, place: int) -> float:
+        step = np.zeros((64, 512, 3), np.uint8)
+        step[:, place:] = 255
+        edge = np.diff(degrade(step, kind, level)[32, :, 0].astype(float))
+        return 2 * np.sqrt(np.cov(np.arange(511), aweights=np.abs(edge), ddof=0)) / 0.512
+
+    for kind, level in (("defocus", 4), ("defocus", 5), ("rescaling", 3), ("rescaling", 5)):
+        shown = np.mean([spread(kind, level, place) for place in range(250, 266)])
+        assert radius(kind, level) == pytest.approx(shown, rel=0.15), (kind, level)
+    assert radius("motion_blur", 5) == pytest.approx(2 * 35 * np.sqrt(1 / 24), rel=0.05)
+    assert radius("gaussian_noise", 5) == radius("jpeg_compression", 5) == 0
+
+
 @pytest.mark.slow
 def test_the_script_trains_a_model_and_writes_its_card(shared_data: Path, tmp_path: Path) -> None:
     data = shared_data / "biq2021"
@@ -224,11 +250,25 @@ def test_the_model_is_small_and_no_pickle() -> None:
 @pytest.mark.parametrize("level", [0, 128, 255])
 @pytest.mark.parametrize("shape", [(512, 512), (1, 512), (512, 1), (512, 7), (40, 512)])
 def test_finite_for_pictures_without_content(level: int, shape: tuple[int, int]) -> None:
-    assert 0 <= quality(np.full((*shape, 3), level, np.uint8)) <= 1
+    found, blur = quality(np.full((*shape, 3), level, np.uint8))
+    assert 0 <= found <= 1
+    assert np.isfinite(blur)
 
 
 def test_one_pixel_has_a_score() -> None:
     assert 0 <= score(Photo.from_image(np.zeros((1, 1, 3), np.uint8))) <= 1
+
+
+def test_the_learned_blur_rises_with_blur_and_with_no_other_fault(photo: np.ndarray) -> None:
+    def blur(kind: str, level: int) -> float:
+        return quality(Photo.from_image(degrade(photo, kind, level)).view("rgb", 512))[1]
+
+    sharp = quality(Photo.from_image(photo).view("rgb", 512))[1]
+    rising = [sharp, *(blur("defocus", level) for level in (1, 2, 3, 4))]
+    assert rising == sorted(rising)
+    assert rising[-1] > 3
+    for kind in ("underexposure", "overexposure", "gaussian_noise", "jpeg_compression"):
+        assert blur(kind, 3) < 1, kind
 
 
 def test_the_same_in_any_order_and_thread(photo: np.ndarray) -> None:
@@ -282,8 +322,8 @@ def test_degraded_copies_score_lower(kind: str, shared_data: Path) -> None:
     falls = []
     for number, file in enumerate(labels.file):
         view = Photo.open(next((shared_data / "mmp2k").rglob(file))).view("rgb", 512)
-        before = quality(view)
-        falls += [before - quality(degrade(view, kind, level, number)) for level in (2, 3, 4, 5)]
+        before = quality(view)[0]
+        falls += [before - quality(degrade(view, kind, level, number))[0] for level in (2, 3, 4, 5)]
     assert (np.array(falls) > 0).mean() >= 0.95
 
 

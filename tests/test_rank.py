@@ -18,7 +18,7 @@ FIRST = (
     "sharpness,exposure,contrast,noise,colourfulness,laplacian_variance,brightness,clipped_shadows,"
     "clipped_highlights,face_count,face_area,phash"
 ).split(",")
-LAST = "width,height,bytes,taken_at,camera,missing,error".split(",")
+LAST = "width,height,bytes,jpeg_quality,taken_at,camera,missing,error".split(",")
 
 
 @pytest.fixture(scope="module")

@@ -28,6 +28,7 @@ from photorank.training.degradations import degrade
 DEFAULT = Profile.load("default")
 FAULTLESS = {
     "edge_width": 0.6,
+    "learned_blur": 0.1,
     "blur_direction": 1.05,
     "brightness": 0.45,
     "exposure": 0.95,
@@ -89,9 +90,11 @@ def test_one_fault_makes_its_tags_and_no_other(
 
 
 def test_faults_of_several_columns() -> None:
-    moved = {"blur_direction": 1.8, "edge_width": 1.2}
+    moved = {"blur_direction": 1.8, "edge_width": 1.2, "learned_blur": 2.0}
     assert tagged(**moved) - {"well_exposed"} == {"blurry", "motion_blur"}
-    assert "motion_blur" not in tagged(blur_direction=1.8, edge_width=0.5)  # a photo of stripes
+    assert "motion_blur" not in tagged(**moved | {"edge_width": 0.5})  # a photo of stripes
+    assert tagged(edge_width=1.5) == {"well_exposed"}  # fog: wide edges, and yet not blurred
+    assert "out_of_focus" in tagged(edge_width=1.5, learned_blur=2.0)
     assert "overexposed" in tagged(clipped_highlights=0.4, highlight_level=1.0)
     assert "underexposed" in tagged(highlight_level=0.5, brightness=0.2)
     assert "underexposed" not in tagged(highlight_level=0.5, brightness=0.5)  # fog
@@ -119,7 +122,7 @@ def test_any_rule_will_do_and_in_a_rule_all_columns() -> None:
 def test_a_tag_without_its_columns_is_left_out_and_said() -> None:
     found = tags.tag(pd.DataFrame({"file": ["a"], "noise": [9.0]}), DEFAULT)
     assert found.table["tags"].tolist() == ["noisy"]
-    assert found.left_out["blurry"] == "needs edge_width"
+    assert found.left_out["blurry"] == "needs edge_width, learned_blur"
     assert found.left_out["near_duplicate"] == "needs dup_keeper"
     assert "is_blurry" not in found.table
 
@@ -423,7 +426,7 @@ def test_a_ranking_holds_the_tags_and_can_be_ranked_again(folder: Path) -> None:
     assert "blurry" in by_file.loc["blurred.png", "tags"]
     assert by_file["is_exact_duplicate"].sum() == 1
     record = ranked.attrs["photorank"]["tags"]
-    assert (record["profile"], record["version"]) == ("default", "2")
+    assert (record["profile"], record["version"]) == ("default", "3")
     assert record["counts"]["blurry"] == 1
     assert record["left_out"] == {}
     again = pr.rank(ranked, profile="faces")
@@ -449,7 +452,7 @@ def test_the_command_writes_results_objects_and_a_plot(
     monkeypatch.chdir(tmp_path)
     assert main(["tag", "--input_dir", str(folder), "--aesthetic", "none"]) == 0
     printed = capsys.readouterr().out
-    assert "3 photos by the profile default 2" in printed
+    assert "3 photos by the profile default 3" in printed
     out = tmp_path / "output" / "tags" / folder.name
     results = pd.read_csv(out / "quality_results.csv")
     assert list(results.columns[:3]) == ["image", "quality", "tags"]
@@ -461,7 +464,7 @@ def test_the_command_writes_results_objects_and_a_plot(
     assert blurred["scores"]["blurry"] > 0.95
     assert blurred["reasons"]["blurry"].startswith("edge_width")
     assert blurred["suggestions"]["out_of_focus"]
-    assert blurred["made_by"]["version"] == "2"
+    assert blurred["made_by"]["version"] == "3"
     with Image.open(out / "tags.png") as plot:
         assert plot.width > 400
     assert main(["tag", "--input_dir", str(folder), "--aesthetic", "none", "--strict"]) == 1
@@ -495,7 +498,7 @@ def test_a_table_that_was_saved_is_tagged_without_photos(
     pr.save(pr.rank(folder, aesthetic="none", quiet=True), tmp_path / "t.csv")
     arguments = ["tag", "--input_csv", str(tmp_path / "t.csv"), "--profile", "strict"]
     assert main([*arguments, "--output_dir", str(tmp_path / "out")]) == 0
-    assert "by the profile strict 2" in capsys.readouterr().out
+    assert "by the profile strict 3" in capsys.readouterr().out
 
 
 def test_sharp_photos_are_not_flagged_and_blurred_copies_are(shared_data: Path) -> None:
