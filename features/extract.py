@@ -54,8 +54,8 @@ def extract(
             opened. Empty: none. Pictures in hand and features without a version are not kept.
 
     Yields:
-        `path`, one entry per column, `width height bytes jpeg_quality taken_at camera`, and `error`: None, or why
-        the photo failed, and then there are no values.
+        `path`, one entry per column, `width height bytes jpeg_quality taken_at camera`, and `error`:
+        None, or why the photo failed, and then there are no values.
 
     Raises:
         ValueError: two features with one column, a measure that returns another number of values

@@ -87,8 +87,9 @@ def lowered(held_out: HeldOut, copies: Copies, good: np.ndarray) -> pd.DataFrame
 _CARD = """# Model card: quality
 
 What it is: a kernel regression on hand-made statistics and learned patch codes of a 512-pixel view,
-one number in [0, 1]. `features/quality.py` applies it, `scripts/train_quality.py` made it and wrote
-this card, docs/quality.md tells what else was tried.
+one number in [0, 1]; and, linear in the same, how blurred a photo is (docs/scores.md, `learned_blur`).
+`features/quality.py` applies it, `scripts/train_quality.py` made it and wrote this card, docs/quality.md
+tells what else was tried.
 
 ## Data
 {photos} photographs of BIQ2021 (Ahmed & Asif 2022, doi:10.1117/1.JEI.31.5.053010), rated by 30
