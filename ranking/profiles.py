@@ -21,7 +21,7 @@ DUPLICATES = {
 }
 """The tags that compare photos, which no rule can say, and the column that each needs."""
 
-_OF_THE_FILE = ("width", "height", "bytes", "megapixels", "aspect", "bits_per_pixel")
+_OF_THE_FILE = ("width", "height", "bytes", "megapixels", "aspect", "jpeg_quality")
 _MISSPELT = 0.8  # so alike, by difflib's ratio, are two spellings of one name
 _QUALITY = {"serious", "minor", "sure_from", "poor_below", "good_from"}
 _FOLDER = Path(__file__).parent / "profiles"

@@ -12,8 +12,6 @@ import pytest
 import photorank as pr
 from photorank.cli import main
 from photorank.evaluation.detection import detection
-from photorank.features.defects import blur
-from photorank.features.image import Photo
 from photorank.ranking.profiles import Profile
 from photorank.sensitivity import sensitivity
 from photorank.to_label import suggest
@@ -258,13 +256,10 @@ def test_tags_answer_to_their_own_degradation(photo_file: Path) -> None:
 def test_what_50_chosen_labels_are_worth(shared_data: Path) -> None:
     """docs/tags.md: nearer to the cut of all labels than 50 drawn at random, not as near as 150."""
     labels = pd.read_csv(shared_data / "mmp2k" / "labels.csv")
-    rows = [
-        blur(Photo.open(shared_data / "mmp2k" / "images" / file).view("luma", 512))
-        for file in labels["file"]
-    ]
-    table = pd.DataFrame(rows, columns=["edge_width", "blur_direction"]).assign(file=labels["file"])
+    photos = [shared_data / "mmp2k" / "images" / file for file in labels["file"]]
+    table = pr.extract(photos, ["quality", "blur"], quiet=True)
     score = pr.tag(table)["blurry_score"].to_numpy()
-    label = (labels["out_of_focus"] >= 2).to_numpy()
+    label = (labels.set_index("file").loc[table["file"], "out_of_focus"] >= 2).to_numpy()
 
     def cut(rows: np.ndarray) -> float:
         return threshold(score, likely(score, likelihood(score[rows], label[rows])))[0]
