@@ -99,18 +99,18 @@ def _rank_and_class(row: Row) -> str:
 def _tags(row: Row) -> str:
     """The photo's tags in a line, then those of a vocabulary; each line opens to tell its reasons."""
     measured = _said(row, "tags").replace("_", " ")
-    return _marks("tags", measured, _said(row, "tag_reasons")) + _marks(
-        "tags seen", _said(row, "semantic_tags"), _said(row, "semantic_scores")
+    return _marks("tags", measured, row.get("tag_reasons")) + _marks(
+        "tags seen", _said(row, "semantic_tags"), row.get("semantic_scores")
     )
 
 
-def _marks(kind: str, tags: str, reasons: str) -> str:
+def _marks(kind: str, tags: str, reasons: object) -> str:
     if not tags:
         return ""
     marks = " ".join(f"<span>{tag}</span>" for tag in tags.split(", "))
-    if not reasons:
+    if not isinstance(reasons, str) or not reasons:
         return f'<div class="{kind}">{marks}</div>'
-    lines = reasons.replace("; ", "<br>")
+    lines = "<br>".join(map(text, reasons.split("; ")))  # first split: "&amp; " ends in "; " too
     return f'<details class="because"><summary class="{kind}">{marks}</summary>{lines}</details>'
 
 

@@ -41,10 +41,8 @@ def _resized(picture: np.ndarray, count: int) -> np.ndarray:
     table = _table(len(rows), count)
     levels = np.empty((max(weights.shape[1] for _, _, weights in table), rows.shape[1]), np.float32)
     for made, read, weights in table:
-        some = levels[: weights.shape[1]]
-        some[:] = rows[
-            read
-        ]  # into memory that is there already: fresh memory takes ten times as long
+        some = levels[: weights.shape[1]]  # memory that is there: fresh takes ten times as long
+        some[:] = rows[read]
         means = weights @ some
         cv2.convertScaleAbs(np.maximum(means, 0, out=means), dst=found[made])
     return found.reshape(count, *picture.shape[1:])
@@ -52,7 +50,7 @@ def _resized(picture: np.ndarray, count: int) -> np.ndarray:
 
 @lru_cache(maxsize=32)
 def _table(before: int, after: int) -> list[tuple[slice, slice, np.ndarray]]:
-    """Which rows are made at once, of which others, and the weights, (made, read) and each sum 1."""
+    """Which rows are made at once, of which others, and the weights: (made, read), each row sums to 1."""
     scale = before / after
     wide = max(scale, 1.0)  # enlarging, the filter is as wide as the old pixels ask
     table = []

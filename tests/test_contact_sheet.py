@@ -80,7 +80,7 @@ def test_class_and_tags_stand_beside_the_photo_and_tell_their_reasons(tmp_path: 
     table["quality_class"] = ["Good", None]
     table["tags"], table["tag_reasons"] = (
         ["odd_aspect, <b>", ""],
-        ["odd_aspect: aspect 0.2; grey", ""],
+        ["odd_aspect: aspect 0.2; near_duplicate: the same picture as <a> & b.jpg", ""],
     )
     table["semantic_tags"], table["semantic_scores"] = (
         ["beach, sea", np.nan],
@@ -91,7 +91,8 @@ def test_class_and_tags_stand_beside_the_photo_and_tell_their_reasons(tmp_path: 
     assert [t["class"] for t in page.all("summary")] == ["tags", "tags seen"]
     assert [t for t in page.texts["span"] if ":" not in t][:3] == ["odd aspect", "<b>", "beach"]
     source = (tmp_path / "s.html").read_text(encoding="utf-8")
-    assert "</summary>odd_aspect: aspect 0.2<br>grey</details>" in source
+    reasons = "odd_aspect: aspect 0.2<br>near_duplicate: the same picture as &lt;a&gt; &amp; b.jpg"
+    assert f"</summary>{reasons}</details>" in source
     assert "</summary>0.70, 0.20</details>" in source
     assert "open" not in page.all("details", **{"class": "because"})[0]
     plain = sheet(table.drop(columns=["tag_reasons", "semantic_scores"]), tmp_path)
