@@ -139,7 +139,8 @@ def group(count: int, **_: Any) -> Work:
     from photorank.ranking.dedup import mark_duplicates
 
     made = hashes(count)
-    table = pd.DataFrame({"file": list(made), "phash": list(made.values())})
+    codes = list(made.values())  # zeros are blank frames, which have their pixels in common too
+    table = pd.DataFrame({"file": list(made), "phash": codes, "content_hash": codes})
     return lambda: mark_duplicates(table, 8)
 
 

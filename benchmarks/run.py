@@ -15,6 +15,7 @@ import json
 import logging
 import os
 import platform
+import signal
 import statistics
 import subprocess
 import sys
@@ -62,14 +63,13 @@ class Bench:
         python = self._peers() if peer else Path(sys.executable)
         told = json.dumps({"threads": self.threads} | options)
         command = [str(python), str(HERE / "contestants.py"), contestant, told]
-        patience = PATIENCE if peer else None
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=patience)
-        except subprocess.TimeoutExpired:
+        found = finished(command, PATIENCE if peer else None)
+        if found is None:
             return {"seconds": PATIENCE, "unfinished": True, "versions": {}}
-        if done.returncode:
-            raise RuntimeError(f"{contestant} failed:\n{done.stderr[-2000:]}")
-        return json.loads(done.stdout.splitlines()[-1])
+        code, out, errors = found
+        if code:
+            raise RuntimeError(f"{contestant} failed:\n{errors[-2000:]}")
+        return json.loads(out.splitlines()[-1])
 
     def seconds(self, contestant: str, **options: Any) -> float:
         """The median of several runs."""
@@ -93,6 +93,25 @@ class Bench:
             subprocess.run([str(python), "-m", "pip", "install", "-q", *PEERS], check=True)
             stamp.write_text(repr(PEERS))
         return python
+
+
+def finished(command: list[str], seconds: float | None) -> tuple[int, str, str] | None:
+    """Exit code, output and errors; None: stopped after so many seconds, with all that it started.
+
+    Workers that outlive it would slow down what is measured next.
+    """
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    ) as process:
+        try:
+            out, errors = process.communicate(timeout=seconds)
+        except BaseException as reason:  # Ctrl-C too, which does not reach another session
+            os.killpg(process.pid, signal.SIGKILL)
+            if isinstance(reason, subprocess.TimeoutExpired):
+                return None
+            raise
+    return process.returncode, out, errors
 
 
 def found_yunet() -> str | None:
@@ -214,7 +233,7 @@ def row(contest: Contest, result: dict[str, Any]) -> str:
     count, ours, theirs = result["photos"], result["ours"], result["theirs"]
     met = "met" if result["ratio"] >= contest.target else "**missed**"
     spread = f"{min(result['ratios']):.2f} to {max(result['ratios']):.2f}"
-    over = "over " if result.get("unfinished") else ""
+    over, under = ("over ", "under ") if result.get("unfinished") else ("", "")
     cells = [
         f"{contest.name}: {contest.ours} against {contest.theirs}",
         f"{count:,}",
@@ -222,7 +241,7 @@ def row(contest: Contest, result: dict[str, Any]) -> str:
         f"{ours:.2f}",
         f"{count / ours:,.1f}",
         f"{over}{theirs:.2f}",
-        f"{count / theirs:,.1f}",
+        f"{under}{count / theirs:,.1f}",
         f"{over}{result['ratio']:.2f} ({spread})",
         f"{contest.target:g}",
         met,

@@ -6,6 +6,7 @@ import inspect
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import contestants  # noqa: E402
+import run  # noqa: E402
 from contests import CONTESTS  # noqa: E402
 from photos import many, photo_set  # noqa: E402
 
@@ -56,3 +58,26 @@ def test_a_contestant_reports_its_time(name: str, photo_file: Path, tmp_path: Pa
     assert found["seconds"] > 0
     assert found["peak_mb"] > 10
     assert {"numpy", "pillow"} <= found["versions"].keys()
+
+
+def test_blank_frames_are_grouped_as_the_peer_groups_them() -> None:
+    sizes = contestants.group(1000)()["dup_group"].value_counts()
+    assert sizes.iloc[0] == 20
+
+
+def test_a_peer_that_does_not_finish_is_stopped_with_its_workers(tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    worker = f"import time; time.sleep(3); open({str(seen)!r}, 'w')"
+    peer = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {worker!r}])"
+    assert run.finished([sys.executable, "-c", peer], 1) is None
+    time.sleep(3)
+    assert not seen.exists()
+    assert run.finished([sys.executable, "-c", "print('done')"], 60) == (0, "done\n", "")
+
+
+def test_what_a_stopped_peer_does_in_a_second_is_less_than_the_figure() -> None:
+    contest = next(contest for contest in CONTESTS if contest.name == "group")
+    result = {"ours": 2.0, "theirs": 600.0, "ratio": 300.0, "ratios": [300.0], "photos": 6000}
+    stopped = run.row(contest, result | {"megapixels": None, "unfinished": True})
+    assert "| over 600.00 | under 10.0 | over 300.00 " in stopped
+    assert "| 600.00 | 10.0 | 300.00 " in run.row(contest, result | {"megapixels": None})
