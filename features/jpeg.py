@@ -41,7 +41,9 @@ def quality(image: Image.Image) -> int | None:
         1 (coarsest) to 100; None: not a JPEG.
     """
     steps = getattr(image, "quantization", {}).get(0)
-    return steps and round(float(np.interp(-sum(steps), -_sums(), np.arange(1, 101))))
+    if steps is None:
+        return None
+    return round(float(np.interp(-sum(steps), -_sums(), np.arange(1, 101))))
 
 
 @functools.cache

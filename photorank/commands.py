@@ -65,7 +65,7 @@ def rank(
 
 
 def _get_ready(source: str | Path, settings: Settings, check_place: Callable[[], None]) -> None:
-    """Find mistakes in source, settings and place to write before models are downloaded; do that.
+    """Find mistakes in source, settings and place to write; only then download models.
 
     A table needs no model, and what is wrong with it shows at once.
 
