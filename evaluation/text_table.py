@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 WIDTH = 100
 _LEAST = 20  # columns that words get, however wide the figures before them are
+_WHOLE: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}  # files' names too
 
 
 def text_table(rows: Sequence[Sequence[str]]) -> str:
@@ -17,7 +19,7 @@ def text_table(rows: Sequence[Sequence[str]]) -> str:
     for first, *figures, words in rows:
         padded = (f"{text:>{width}}" for text, width in zip(figures, widths[1:-1], strict=True))
         start = "  ".join([f"{first:<{widths[0]}}", *padded, ""])
-        said = textwrap.wrap(words, room, break_long_words=False) or [""]
+        said = textwrap.wrap(words, room, **_WHOLE) or [""]
         lines += [start + said[0], *(" " * len(start) + more for more in said[1:])]
     return "\n".join(line.rstrip() for line in lines)
 
@@ -25,6 +27,5 @@ def text_table(rows: Sequence[Sequence[str]]) -> str:
 def text_notes(notes: Iterable[str]) -> list[str]:
     """Each note, wrapped; its further lines are indented."""
     return [
-        textwrap.fill(f"note: {note}", WIDTH, subsequent_indent="  ", break_long_words=False)
-        for note in notes
+        textwrap.fill(f"note: {note}", WIDTH, subsequent_indent="  ", **_WHOLE) for note in notes
     ]

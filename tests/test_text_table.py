@@ -32,3 +32,10 @@ def test_notes_are_wrapped() -> None:
     (note,) = text_notes([WORDS])
     assert max(map(len, note.splitlines())) <= WIDTH
     assert " ".join(note.split()) == f"note: {WORDS.strip()}"
+
+
+@pytest.mark.parametrize("start", range(60, 100))
+def test_the_name_of_a_file_stays_in_one_line(start: int) -> None:
+    name = "IMG-2024-05-17-holiday-in-spain.jpg"
+    assert name in text_notes(["x" * start + f" {name}"])[0]
+    assert name in text_table([("a", "1", "x" * start + f" {name}")])
