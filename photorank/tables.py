@@ -116,7 +116,8 @@ def _read_record(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         columns = record.get("columns", [])
-        if "photorank" in record and all({"name", "better"} <= set(c) for c in columns):
+        named = all({"name", "better"} <= set(c) for c in columns)
+        if "photorank" in record and named and isinstance(record.get("tags", {}), dict):
             return dict(record)
         problem = "not photorank's"
     except (OSError, ValueError, TypeError, AttributeError) as error:

@@ -23,7 +23,7 @@ def outdated_columns(columns: list[dict[str, Any]]) -> str:
     today = {(c["feature"], c["name"]): _number(c["version"]) for c in declare(BUILTIN)}
     old = []
     for column in columns:
-        had = _number(column.get("version", ""))
+        had = _number(str(column.get("version", "")))
         now = today.get((column.get("feature"), column["name"]), had)
         if had not in ("", now):
             old.append(f"{column['name']} {had}, now {now}")

@@ -222,7 +222,10 @@ def test_what_lies_beside_a_table_is_never_written_over(
     assert [path.name for path in tmp_path.iterdir()] == [beside]
 
 
-@pytest.mark.parametrize("record", ["[]", "{", '{"photorank": "1", "columns": ["a"]}'])
+@pytest.mark.parametrize(
+    "record",
+    ["[]", "{", '{"photorank": "1", "columns": ["a"]}', '{"photorank": "1", "tags": null}'],
+)
 def test_a_record_that_is_not_photoranks(tmp_path: Path, record: str) -> None:
     (tmp_path / "t.csv").write_text("file,v\na,1\nb,2\n")
     (tmp_path / "t.meta.json").write_text(record)
