@@ -29,6 +29,9 @@ def sensitivity(
 
     Returns:
         The share of the photos with each tag, a row per kind and level; level 0 is the photo itself.
+
+    Raises:
+        ValueError: none of the photos can be opened.
     """
     found = []
     for path in tables.measured_rows(tables.with_names(tables.as_table(table)))["path"][:photos]:

@@ -14,6 +14,7 @@ from .ranking.weights import check_weights, read_weights
 
 
 def scale_of(settings: Settings, columns: list[dict[str, Any]]) -> Scale | str:
+    """The scale that was given, read if it is a file; else the name of the one to fit to the table."""
     given = settings.scale
     if given == "":
         return settings.normalization

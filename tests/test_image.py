@@ -312,3 +312,18 @@ def test_the_quality_of_other_tables_is_the_nearest_and_of_other_formats_none(
     assert Photo.open(tmp_path / "own.jpg").jpeg_quality == 44
     Image.fromarray(photo).save(tmp_path / "p.webp", quality=10)
     assert Photo.open(tmp_path / "p.webp").jpeg_quality is None
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK", "YCbCr"])
+def test_the_quality_of_a_jpeg_in_other_colours(photo: np.ndarray, mode: str) -> None:
+    file = io.BytesIO()
+    Image.fromarray(photo).convert(mode).save(file, "JPEG", quality=60)
+    assert Photo.from_image(Image.open(file)).jpeg_quality == 60
+
+
+def test_the_quality_of_several_pictures_in_one_file_is_that_of_the_first(
+    photo: np.ndarray, tmp_path: Path
+) -> None:
+    first, second = Image.fromarray(photo), Image.fromarray(photo[:64, :64])
+    first.save(tmp_path / "p.mpo", quality=60, save_all=True, append_images=[second])
+    assert Photo.open(tmp_path / "p.mpo").jpeg_quality == 60
