@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import cv2.data
 import numpy as np
 
 from . import hub
@@ -108,7 +107,9 @@ def haar() -> Feature:
     """
 
     def load() -> Any:
-        return cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / HAAR_CASCADE))
+        from cv2 import data  # builds of OpenCV other than PyPI's may lack it
+
+        return cv2.CascadeClassifier(str(Path(data.haarcascades) / HAAR_CASCADE))
 
     cascade = _one_per_thread(load)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -110,6 +112,12 @@ def test_find_yunet_says_why_it_cannot_be_downloaded(hub_cache: Path) -> None:
 def test_the_detectors_have_different_fingerprints() -> None:
     assert faces.yunet(Path("any")).fingerprint != faces.haar().fingerprint
     assert faces.yunet(Path("any")).columns == faces.haar().columns
+
+
+def test_only_the_cascade_needs_opencvs_data() -> None:
+    code = "import sys, cv2; sys.modules['cv2.data'] = None; import photorank; photorank.BUILTIN"
+    root = Path(__file__).resolve().parent.parent
+    subprocess.run([sys.executable, "-c", code], cwd=root, check=True)
 
 
 SHAPES = [(1, 1), (640, 1), (1, 640), (2, 640), (31, 640), (640, 32), (640, 33), (640, 64)]
