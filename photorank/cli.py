@@ -138,8 +138,8 @@ def _add_evaluate(commands: Any) -> None:
         "evaluate",
         help="figures and pictures of a ranking",
         description="Print figures of a ranked table, with --labels also how far it agrees with "
-        "people's ratings; write histograms to results/ and montages of the best and the worst "
-        "photos to output/topk_images/.",
+        "people's ratings; write all digits and histograms to results/ and montages of the best and "
+        "the worst photos to output/topk_images/.",
     )
     add_table(parser)
     parser.add_argument(
