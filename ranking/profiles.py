@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import math
 import os
 import re
 import tomllib
@@ -13,6 +12,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from .profile_checks import ALL, check_tags, check_types, check_whole
 
 Rule = Mapping[str, Sequence[float]]
 DUPLICATES = {
@@ -23,7 +24,7 @@ DUPLICATES = {
 
 _OF_THE_FILE = ("width", "height", "bytes", "megapixels", "aspect", "jpeg_quality")
 _MISSPELT = 0.8  # so alike, by difflib's ratio, are two spellings of one name
-_QUALITY = {"serious", "minor", "sure_from", "poor_below", "good_from"}
+_MERGED = ("rules", "thresholds", "quality")  # what a profile takes from another one by one
 _FOLDER = Path(__file__).parent / "profiles"
 
 
@@ -52,50 +53,30 @@ class Profile:
     made_by: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for tag in self.tags:
-            if tag not in self.rules and tag not in DUPLICATES:
-                raise ValueError(f"profile {self.name}: the tag {tag!r} has no rule")
-            for rule in self.rules.get(tag, ()):
-                if not rule or not all(_are_ends(ends) for ends in rule.values()):
-                    raise ValueError(
-                        f"profile {self.name}: a rule of {tag!r} is column = [where the score is .5, "
-                        f"where it is .95], two different numbers; got {dict(rule)}"
-                    )
-        if missing := ({"all"} - set(self.thresholds)) | (_QUALITY - set(self.quality)):
-            raise ValueError(
-                f"profile {self.name}: [thresholds] needs all, [quality] {', '.join(sorted(_QUALITY))}; "
-                f"missing: {', '.join(sorted(missing))}"
-            )
-        for tag, threshold in self.thresholds.items():
-            known = tag in (*self.tags, "all") and isinstance(threshold, int | float)
-            if not known or not 0 < threshold < 1:
-                raise ValueError(
-                    f"profile {self.name}: thresholds are tag = score above 0 and below 1, "
-                    f"got {tag} = {threshold}"
-                )
+        judged = {*self.rules, *DUPLICATES}
+        named = {
+            "[rules]": self.rules,
+            "[thresholds]": set(self.thresholds) - {ALL},
+            "[quality]": [*self.quality["serious"], *self.quality["minor"]],
+        }
+        check_tags(self.name, self.tags, judged, named)
 
     @classmethod
     def load(cls, given: str | os.PathLike[str]) -> Profile:
         """A shipped profile by name, or one from a TOML file.
 
         A profile that `extends` another one takes from it whatever it does not say itself, rules,
-        thresholds and `quality` one by one; `more` are tags besides those of the other.
+        thresholds and `quality` one by one, of the tags that it has; `more` are tags besides those
+        of the other.
 
         Raises:
             ValueError: no such profile, not TOML, or something in it that makes no sense.
         """
-        try:
-            return cls(**_contents(given))
-        except (TypeError, KeyError) as error:
-            keys = ", ".join(cls.__dataclass_fields__)
-            raise ValueError(
-                f"the profile {given} has other keys than a profile: {error}; there is: extends, "
-                f"more, {keys}"
-            ) from error
+        return cls(**_contents(given))
 
     def threshold(self, tag: str) -> float:
         """The score from which on a photo has the tag."""
-        return self.thresholds.get(tag, self.thresholds["all"])
+        return self.thresholds.get(tag, self.thresholds[ALL])
 
     def as_toml(self) -> str:
         """The whole profile as a TOML file, which `load` reads."""
@@ -163,16 +144,29 @@ def shipped_tags() -> frozenset[str]:
 def _contents(given: str | os.PathLike[str], below: Sequence[str] = ()) -> dict[str, Any]:
     """What a file says, with what it takes from those that it extends."""
     contents = _read(given)
-    more, base = contents.pop("more", []), {}
-    if "extends" in contents:
-        other = str(contents.pop("extends"))
-        if other in below:
-            raise ValueError(f"the profile {other} extends itself")
-        base = _contents(other, (*below, other))
-        for part in ("rules", "thresholds", "quality"):
-            contents[part] = base[part] | contents.get(part, {})
-    contents = base | contents
-    return contents | {"tags": [*contents["tags"], *more]}
+    check_types(str(given), contents)
+    more, other = contents.pop("more", []), contents.pop("extends", None)
+    if other in below:
+        raise ValueError(f"the profile {other} extends itself")
+    if other is None:
+        check_whole(contents)
+        return contents | {"tags": [*contents["tags"], *more]}
+    base = _contents(other, (*below, other))
+    tags = list(dict.fromkeys([*contents.get("tags", base["tags"]), *more]))
+    base = _of_tags(base, tags)
+    merged = {part: base[part] | contents.get(part, {}) for part in _MERGED}
+    return base | contents | merged | {"tags": tags}
+
+
+def _of_tags(contents: Mapping[str, Any], tags: Sequence[str]) -> dict[str, Any]:
+    """A profile without what it says of other tags than these."""
+    kept, quality = {*tags, ALL}, contents["quality"]
+    fewer = {
+        part: {name: value for name, value in contents[part].items() if name in kept}
+        for part in ("rules", "thresholds")
+    }
+    faults = {name: [t for t in quality[name] if t in kept] for name in ("serious", "minor")}
+    return {**contents, **fewer, "quality": quality | faults}
 
 
 def _read(given: str | os.PathLike[str]) -> dict[str, Any]:
@@ -197,10 +191,3 @@ def _key(name: str) -> str:
 def _toml(value: Any) -> str:
     """JSON is TOML, but for escaped pairs of surrogates; a file name that is not UTF-8 gets a ?."""
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace").decode("utf-8")
-
-
-def _are_ends(ends: Any) -> bool:
-    numbers = (
-        isinstance(ends, list) and len(ends) == 2 and all(isinstance(e, int | float) for e in ends)
-    )
-    return numbers and all(map(math.isfinite, ends)) and ends[0] != ends[1]

@@ -167,6 +167,10 @@ def test_profiles_differ_in_how_soon_they_flag() -> None:
     assert counts == sorted(set(counts)), "each flags more than the one before"
 
 
+NAMED = 'name = "mine"\nversion = "1"\n'
+MINE = f'{NAMED}extends = "default"\n'
+
+
 @pytest.mark.parametrize("name", profiles.names())
 def test_shipped_profiles_load(name: str) -> None:
     profile = Profile.load(name)
@@ -179,25 +183,47 @@ def test_shipped_profiles_load(name: str) -> None:
     ("text", "message"),
     [
         ("name = [", "is not TOML"),
-        ('extends = "defaults"', "no profile 'defaults': there is default, faces, lenient, strict"),
-        ('extends = "default"\nmore = ["dusty"]', "the tag 'dusty' has no rule"),
-        ('extends = "default"\nfoo = 1', "other keys than a profile: .*'foo'"),
-        ('name = "mine"', "other keys than a profile: 'tags'"),
+        (f'{NAMED}extends = "defaults"', "no profile 'defaults': there is default, faces"),
+        (f"{NAMED}extends = 3", "extends is a text; got 3"),
+        (f'{NAMED}extends = "mine.toml"', "the profile mine.toml extends itself"),
+        ('extends = "default"\nversion = "1"', "mine.toml needs a name, which stand"),
+        ('extends = "default"', "needs a name and a version"),
+        (f"{MINE}[treshold]", "unknown key 'treshold'; did you mean thresholds"),
+        (f"{NAMED}tags = []", "lacks quality, rules, thresholds: say .*extends = .default"),
         (
-            'extends = "default"\n[rules]\nnoisy = [{noise = [2, 2]}]',
-            r"\[where the score is .5, where it is .95\], two different numbers; got",
+            f"{NAMED}tags = []\n[rules]\n[thresholds]\n[quality]\nminor = []",
+            r"lacks \[thresholds\] all, \[quality\] good_from, \[quality\] poor_below",
         ),
+        (f"{MINE}tags = 'noisy'", r"tags is a list of tags, .*; got 'noisy'"),
+        (f"{MINE}rules = 3", r"rules is a table, \[rules\]; got 3"),
         (
-            'extends = "default"\n[thresholds]\nnoisy = 1.0',
-            "score above 0 and below 1, got noisy = 1.0",
+            f"{MINE}[rules]\nnoisy = {{ noise = [6, 3] }}",
+            "noisy is a list of rules, .*; got {'noise'",
         ),
-        ('extends = "default"\n[thresholds]\nnoisi = 0.4', "got noisi = 0.4"),
-        ('extends = "default"\n[thresholds]\nnoisy = "high"', "got noisy = high"),
-        ('extends = "mine.toml"', "the profile mine.toml extends itself"),
+        (f"{MINE}[rules]\nnoisy = []", r"noisy is a list of rules, .*; got \[\]"),
+        (f"{MINE}[rules]\nnoisy = [{{}}]", r"noisy is a list of rules, .*; got \[{}\]"),
         (
-            'name = "mine"\nversion = "1"\ntags = []\n[rules]\n[thresholds]\n[quality]',
-            "missing: all, good_from, minor, poor_below, serious, sure_from",
+            f"{MINE}[rules]\nnoisy = [{{noise = [2, 2]}}]",
+            "two different numbers for each column; got",
         ),
+        (f"{MINE}[rules]\nnoisy = [{{noise = [true, false]}}]", "two different numbers"),
+        (
+            f"{MINE}[rules]\nnoisi = [{{noise = [1, 2]}}]",
+            "'noisi', which is none of its tags; did you",
+        ),
+        (f"{MINE}[rules]\nmy_tag = [{{noise = [1, 2]}}]", r"in more = \['my_tag'\]"),
+        (f"{MINE}more = ['dusty']", "the tag 'dusty' has no rule"),
+        (f"{MINE}[thresholds]\nnoisy = 1.0", "noisy is a score above 0 and below 1; got 1.0"),
+        (f"{MINE}[thresholds]\nnoisy = 'high'", "noisy is a score above 0 and below 1; got 'high'"),
+        (
+            f"{MINE}[thresholds]\nnoisi = 0.4",
+            "'noisi', which is none of its tags; did you mean noisy",
+        ),
+        (f"{MINE}[quality]\ngood_from = 'x'", "good_from is a number from 0 to 1; got 'x'"),
+        (f"{MINE}[quality]\nserius = ['noisy']", "unknown key 'serius'; did you mean serious"),
+        (f"{MINE}[quality]\nserious = ['x']", r"\[quality\] names 'x', which is none of its tags"),
+        (f"{MINE}[quality]\nserious = 'noisy'", "serious is a list of tags"),
+        (f"{MINE}[columns]\nnoise = 2", "noise is a text; got 2"),
     ],
 )
 def test_what_is_wrong_with_a_profile(
@@ -223,10 +249,23 @@ def test_a_profile_may_extend_one_that_extends_another(tmp_path: Path) -> None:
     assert found.quality == {**DEFAULT.quality, "poor_below": 0.4}
 
 
+def test_a_profile_of_fewer_tags_takes_nothing_of_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "few.toml"
+    path.write_text(NAMED + 'extends = "strict"\ntags = ["noisy", "blurry"]\nmore = ["noisy"]\n')
+    few = Profile.load(path)
+    assert few.tags == ["noisy", "blurry"]
+    assert set(few.rules) == {"noisy", "blurry"}
+    assert few.thresholds == {"all": 0.3}
+    assert (few.quality["serious"], few.quality["minor"]) == (["blurry", "noisy"], [])
+    path.write_text(few.as_toml())
+    assert Profile.load(path) == few
+
+
 def test_any_name_survives_a_file(tmp_path: Path) -> None:
     odd = {"a b": [{'x "y" é': [1.0, 2.0]}]}
     names = {"name": "my 📷", "tags": ["a b"], "rules": odd, "thresholds": {"all": 0.5, "a b": 0.3}}
-    profile = replace(DEFAULT, **names)
+    faults = {"serious": ["a b"], "minor": []}
+    profile = replace(DEFAULT, **names, quality={**DEFAULT.quality, **faults})
     (tmp_path / "p.toml").write_text(profile.as_toml(), encoding="utf-8")
     assert Profile.load(tmp_path / "p.toml") == profile
 

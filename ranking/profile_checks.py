@@ -1,0 +1,146 @@
+"""What a profile may say: the type of each part, and names that belong together."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+Kind = tuple[str, Callable[[Any], bool]]  # what is wanted, in words, and whether a value is that
+ALL = "all"  # the threshold of the tags that have none of their own
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _are_ends(value: Any) -> bool:
+    two = isinstance(value, list) and len(value) == 2 and all(map(_is_number, value))
+    return two and value[0] != value[1]
+
+
+def _are_rules(value: Any) -> bool:
+    rules = isinstance(value, list) and value and all(rule and _is_table(rule) for rule in value)
+    return bool(rules) and all(_are_ends(ends) for rule in value for ends in rule.values())
+
+
+_TEXT: Kind = ("a text", _is_text)
+_TAGS: Kind = ('a list of tags, ["noisy", ...]', _are_texts)
+_SHARE: Kind = ("a number from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1)
+_RULES: Kind = (
+    "a list of rules, [{ column = [where the score is .5, where it is .95] }], two different "
+    "numbers for each column",
+    _are_rules,
+)
+_CUT: Kind = ("a score above 0 and below 1", lambda value: _is_number(value) and 0 < value < 1)
+_ANY: Kind = ("", lambda _: True)
+
+_TABLES = ("rules", "thresholds", "quality", "columns", "made_by")
+_PARTS: Mapping[str, Kind] = {
+    **dict.fromkeys(("name", "version", "extends"), _TEXT),
+    **dict.fromkeys(("tags", "more"), _TAGS),
+    **{name: (f"a table, [{name}]", _is_table) for name in _TABLES},
+}
+_QUALITY: Mapping[str, Kind] = {
+    **dict.fromkeys(("serious", "minor"), _TAGS),
+    **dict.fromkeys(("sure_from", "poor_below", "good_from"), _SHARE),
+}
+_IN_TABLES = {"rules": _RULES, "thresholds": _CUT, "columns": _TEXT, "made_by": _ANY}
+
+
+def check_types(where: str, contents: Mapping[str, Any]) -> None:
+    """Make sure that a file of a profile has a name and a version, and only what a profile has.
+
+    Args:
+        where: the file, for the message.
+        contents: what it says, alone: what it takes from another is checked with that.
+
+    Raises:
+        ValueError: the first thing that is missing, unknown or of another type.
+    """
+    _check(f"the profile {where}", contents, _PARTS)
+    if missing := {"name", "version"} - set(contents):
+        raise ValueError(
+            f"the profile {where} needs a {' and a '.join(sorted(missing))}, which stand in every "
+            'output: name = "mine" and version = "1", above the first [part]'
+        )
+    for part in set(contents) & set(_TABLES):
+        within = contents[part]
+        kinds = _QUALITY if part == "quality" else dict.fromkeys(within, _IN_TABLES[part])
+        _check(f"the profile {where}: [{part}]", within, kinds)
+
+
+def _check(where: str, values: Mapping[str, Any], kinds: Mapping[str, Kind]) -> None:
+    for name, value in values.items():
+        if name not in kinds:
+            raise ValueError(f"{where} has an unknown key {name!r}; {_near(name, kinds)}")
+        wanted, fits = kinds[name]
+        if not fits(value):
+            raise ValueError(f"{where}: {name} is {wanted}; got {value!r}")
+
+
+def check_whole(contents: Mapping[str, Any]) -> None:
+    """Make sure that a profile that takes nothing from another lacks nothing.
+
+    Raises:
+        ValueError: a part, the threshold of all or something of `quality` is missing.
+    """
+    wanted = {
+        "": {"tags", "rules", "thresholds", "quality"} - set(contents),
+        "[thresholds] ": {ALL} - set(contents.get("thresholds", [ALL])),
+        "[quality] ": set(_QUALITY) - set(contents.get("quality", _QUALITY)),
+    }
+    if missing := [part + name for part, names in wanted.items() for name in sorted(names)]:
+        raise ValueError(
+            f"the profile {contents['name']} lacks {', '.join(missing)}: say what it takes the rest "
+            'from (extends = "default", above the first [part]), or all of it'
+        )
+
+
+def check_tags(
+    name: str,
+    tags: Sequence[str],
+    judged: Iterable[str],
+    named: Mapping[str, Iterable[str]],
+) -> None:
+    """Make sure that each tag has a rule, and that a profile names only its own tags.
+
+    Args:
+        name: the profile's.
+        tags: its tags.
+        judged: those that have a rule, or need none.
+        named: the tags that each part of the profile speaks of.
+
+    Raises:
+        ValueError: the first that does not belong.
+    """
+    for tag in set(tags) - set(judged):
+        raise ValueError(
+            f"the profile {name}: the tag {tag!r} has no rule; give it one under [rules]"
+        )
+    for part, names in named.items():
+        for tag in names:
+            if tag not in tags:
+                raise ValueError(
+                    f"the profile {name}: {part} names {tag!r}, which is none of its tags; "
+                    f"{_near(tag, tags)} (one of your own is named in more = [{tag!r}] too)"
+                )
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    known = list(known)
+    close = difflib.get_close_matches(name, known, 1)
+    return f"did you mean {close[0]}?" if close else f"there is: {', '.join(known)}"
