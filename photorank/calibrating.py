@@ -104,7 +104,7 @@ def calibrate(
     _check_wish(precision, recall)
     base = Profile.load(profile)
     given = labels if isinstance(labels, pd.DataFrame) else io.read_table(labels)
-    tagged, _ = tagging.with_tags(tagging.marked(tables.as_table(table)), base)
+    tagged, _ = tagging.told(tagging.marked(tables.as_table(table)), base)
     photos = tables.measured_rows(tagged)
     rows: dict[str, dict[str, Any]] = {}
     notes: list[str] = []

@@ -19,7 +19,7 @@ import pandas as pd
 
 from . import copying, models, pipeline, places, sources, tables
 from .config.config import Settings
-from .summary import print_summary
+from .summary import print_summary, printable
 from .utils.find import real
 from .utils.logging import set_up_logging
 
@@ -39,7 +39,7 @@ def rank(
 ) -> int:
     """Rank, save, summarise; then evaluate and copy where that is wanted."""
     if input is None:
-        input = places.taken_for_a_feature(flags)
+        input = places.taken_for_a_feature(flags, "rank")
     settings = places.with_cache(Settings.load(flags, config))
     copying.check(copy_top, to, link or keepers_only or dry_run)
     _log_at_level(settings)
@@ -52,16 +52,25 @@ def rank(
     record = table.attrs["photorank"]
     if not settings.quiet:
         print_summary(table, record, written)
-    if not record["ranked"]:
-        first = table.iloc[0]
-        raise ValueError(
-            f"none of the {len(table)} photos could be read (the first, {first['file']}: "
-            f"{first['error']}); the reasons are in {written[-1]}"
-        )
+    _check_any_read(table, written)
     if evaluate:
         _draw_and_print(str(output))
     _copy(table, copy_top, to, link, keepers_only, dry_run)
     return SOME_FAILED if settings.strict and record["failed"] else DONE
+
+
+def _check_any_read(table: pd.DataFrame, written: Sequence[Path]) -> None:
+    """Make sure that not all photos failed.
+
+    Raises:
+        ValueError: they did.
+    """
+    if tables.measured_rows(table).empty:
+        first, (reasons,) = table.iloc[0], [p for p in written if p.name.endswith(".failed.csv")]
+        raise ValueError(
+            f"none of the {len(table)} photos could be read (the first, {printable(first['file'])}: "
+            f"{first['error']}); the reasons are in {reasons}"
+        )
 
 
 def _get_ready(source: str | Path, settings: Settings, check_place: Callable[[], None]) -> None:
@@ -89,21 +98,25 @@ def tag(
     from .ranking.profiles import Profile
 
     if input is None:
-        input = places.taken_for_a_feature(flags)
+        input = places.taken_for_a_feature(flags, "tag")
     settings = places.with_cache(Settings.load(flags, config))
     _log_at_level(settings)
     is_table = tables.is_table(input)
     name = real(input).stem if is_table else real(input).name
     folder = Path(output_dir or Path("output", "tags", name or "root")).expanduser()
     profile = Profile.load(settings.profile)
-    _get_ready(input, settings, partial(tagging.check_places, folder))
-    table = tables.load(input) if is_table else pipeline.rank(input, **vars(settings))
-    tagged, found = tagging.with_tags(tagging.marked(table) if is_table else table, profile)
+    if is_table:  # what is wrong with it shows before a place to write is made
+        table = tagging.marked(tables.load(input))
+    else:
+        _get_ready(input, settings, partial(tagging.check_places, folder))
+        table = pipeline.rank(input, **vars(settings))
+    tagged, found = tagging.told(table, profile)
     written = tagging.save(tagged, found, folder)
     if not settings.quiet:
-        print(tagging.as_text(tagged, found))
+        print(tagging.as_text(tagged, found, {} if is_table else table.attrs["photorank"]))
         for path in written:
             print(f"wrote {path}")
+    _check_any_read(tagged, written)
     failed = len(tagged) - len(tables.measured_rows(tagged))
     return SOME_FAILED if settings.strict and failed else DONE
 

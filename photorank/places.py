@@ -14,7 +14,7 @@ from .config.config import Settings
 from .utils.find import real
 
 
-def taken_for_a_feature(flags: dict[str, Any]) -> str:
+def taken_for_a_feature(flags: dict[str, Any], command: str) -> str:
     """The folder in `--features a b DIR`, which argparse takes for one more feature.
 
     Raises:
@@ -23,7 +23,7 @@ def taken_for_a_feature(flags: dict[str, Any]) -> str:
     names = flags.get("features", [])
     if len(names) > 1 and Path(names[-1]).expanduser().exists():
         return str(names.pop())
-    raise ValueError("nothing to rank: give a folder of photos (photorank rank DIR)")
+    raise ValueError(f"nothing to {command}: give a folder of photos (photorank {command} DIR)")
 
 
 def newest_table() -> Path:

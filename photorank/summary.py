@@ -21,12 +21,8 @@ _NOT_A_TERMINAL = (160, 24)  # wide enough for any line: a file or a pipe is not
 
 def print_summary(table: pd.DataFrame, record: Mapping[str, Any], written: Sequence[Path]) -> None:
     """Print how many photos were ranked, failed and skipped, the best and the worst, and the files."""
-    skipped = ", ".join(f"{n} {suffix}" for suffix, n in record.get("skipped", {}).items())
     print(
-        f"{record['ranked']} photo{'s' * (record['ranked'] != 1)} ranked, {record['failed']} failed"
-        + (f", skipped: {skipped}" if skipped else "")
-        + (f", excluded: {record['excluded']}" if record.get("excluded") else "")
-        + f" ({record['seconds']:.1f} s)"
+        f"{counts(record['ranked'], 'ranked', record['failed'], record)} ({record['seconds']:.1f} s)"
     )
     if record.get("near_duplicates"):
         print(
@@ -41,6 +37,16 @@ def print_summary(table: pd.DataFrame, record: Mapping[str, Any], written: Seque
         print(_best_and_worst(ranked, record["weights"], columns))
     for path in written:
         print(f"wrote {path}")
+
+
+def counts(done: int, what: str, failed: int, record: Mapping[str, Any]) -> str:
+    """How many photos something was done with, how many failed, and what else lay there."""
+    skipped = ", ".join(f"{n} {suffix}" for suffix, n in record.get("skipped", {}).items())
+    return (
+        f"{done} photo{'s' * (done != 1)} {what}, {failed} failed"
+        + (f", skipped: {skipped}" if skipped else "")
+        + (f", excluded: {record['excluded']}" if record.get("excluded") else "")
+    )
 
 
 def _tags(ranked: pd.DataFrame, record: Mapping[str, Any], columns: int) -> str:

@@ -137,10 +137,14 @@ def as_table(source: Any) -> pd.DataFrame:
     """A DataFrame as it is, anything else as the path of a saved table.
 
     Raises:
-        ValueError: unreadable, malformed or empty.
+        ValueError: unreadable, malformed or empty, or nothing that could be a table.
     """
     if isinstance(source, pd.DataFrame):
         return source
+    if not isinstance(source, str | os.PathLike):
+        raise ValueError(
+            f"a table is a DataFrame or the path of a saved one, got {type(source).__name__}"
+        )
     if Path(source).expanduser().is_dir():
         raise ValueError(f"{source} is a folder, not a table: rank it first, then give its table")
     return load(source)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from .ranking import tags
 from .ranking.classes import CLASSES
 from .ranking.dedup import mark_duplicates
 from .ranking.profiles import DUPLICATES, Profile
+from .summary import counts, printable
 from .utils import io
 
 RESULTS, OBJECTS, PLOT = "quality_results.csv", "tagged_images.json", "tags.png"
@@ -21,12 +23,13 @@ _FIRST = ["file", "quality_class", "tags", "quality_score", "tag_reasons", "sugg
 _NAMES = {"file": "image", "quality_class": "quality"}
 
 
-def tag(table: Any, profile: str | os.PathLike[str] = "default") -> pd.DataFrame:
+def tag(source: Any, profile: str | os.PathLike[str] = "default") -> pd.DataFrame:
     """Say of each photo in words what its measurements say in numbers.
 
     Args:
-        table: from `rank`, `extract` or `load`, or the path of a saved one; no photo is opened. A tag
-            whose columns are missing is left out, and the record says so.
+        source: a table from `rank`, `extract` or `load`, or the path of a saved one, for which no
+            photo is opened; or photos as `rank` takes them, which are ranked first. A tag whose
+            columns are missing is left out, and the record says so.
         profile: the rules and thresholds: default, strict, lenient, faces, or a TOML file
             (docs/tags.md).
 
@@ -37,15 +40,37 @@ def tag(table: Any, profile: str | os.PathLike[str] = "default") -> pd.DataFrame
         tag, the tags left out, and those so common that they speak of the folder.
 
     Raises:
-        ValueError: no table, no such profile, or one that was fitted to other measurements.
+        ValueError: nothing that could be tagged, no such profile, or one that was fitted to other
+            measurements.
     """
-    return with_tags(marked(tables.as_table(table)), Profile.load(profile))[0]
+    chosen = Profile.load(profile)
+    if tables.is_table(source):
+        return told(marked(tables.as_table(source)), chosen)[0]
+    from .pipeline import rank  # which imports this
+
+    return told(rank(source, profile=profile), chosen)[0]
 
 
 def marked(table: pd.DataFrame) -> pd.DataFrame:
     """The table with its near-duplicates marked, if they can be and are not."""
     can = "phash" in table and "dup_keeper" not in table
     return mark_duplicates(tables.with_names(table)) if can else table
+
+
+def told(table: pd.DataFrame, profile: Profile) -> tuple[pd.DataFrame, tags.Tagged]:
+    """As `with_tags`, for a table that is there to be tagged.
+
+    Raises:
+        ValueError: not one tag can be told from it.
+    """
+    tagged, found = with_tags(table, profile)
+    if set(found.left_out) == set(profile.tags):
+        tag, why = next(iter(found.left_out.items()))
+        raise ValueError(
+            f"none of the tags of the profile {profile.name} can be told from this table: {tag}, for "
+            f"one, {why}; rank the folder of the photos first, then give its table"
+        )
+    return tagged, found
 
 
 def with_tags(table: pd.DataFrame, profile: Profile) -> tuple[pd.DataFrame, tags.Tagged]:
@@ -111,18 +136,28 @@ def check_places(folder: Path) -> None:
     io.check_ours(folder / PLOT)
 
 
-def as_text(tagged: pd.DataFrame, found: tags.Tagged) -> str:
-    """The summary: how many photos of each class and with each tag, and what holds for the folder."""
+def as_text(tagged: pd.DataFrame, found: tags.Tagged, beside: Mapping[str, Any]) -> str:
+    """The summary: how many photos there are, of each class and with each tag, and what holds for all.
+
+    Args:
+        tagged, found: from `with_tags`.
+        beside: the record of a folder, which says what else lay there.
+    """
     photos = tables.measured_rows(tagged)
+    first = counts(len(photos), "tagged", len(tagged) - len(photos), beside)
+    if photos.empty:
+        return first
     record = tagged.attrs["photorank"]["tags"]
     classes = photos["quality_class"].value_counts()
     lines = [
-        f"{len(photos)} photos by the profile {record['profile']} {record['version']}: "
+        first,
+        f"by the profile {record['profile']} {record['version']}: "
         + ", ".join(f"{classes.get(name, 0)} {name}" for name in CLASSES),
         f"{'tag':<16} photos  share  the surest one",
     ]
     for name, count in record["counts"].items():
         surest = photos["file"].iloc[int(photos[f"{name}_score"].argmax())] if count else ""
+        surest = printable(surest)
         lines.append(
             f"{name:<16} {count:>6}  {count / max(1, len(photos)):>5.0%}  {surest}".rstrip()
         )

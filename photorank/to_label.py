@@ -40,16 +40,17 @@ def suggest(
     if number < 1:
         raise ValueError(f"suggest is a whole number from 1 up, got {number}")
     base = Profile.load(profile)
-    tagged, _ = tagging.with_tags(tagging.marked(tables.as_table(table)), base)
+    tagged, _ = tagging.told(tagging.marked(tables.as_table(table)), base)
     photos = tables.measured_rows(tagged)
     if "dup_keeper" in photos:
         photos = photos[photos["dup_keeper"].astype(bool)]
     all_ = tagging.judged(base, photos)
     wanted = list(only) or [*base.quality["serious"], *base.quality["minor"]]
     there = [tag for tag in wanted if tag in all_]
-    if missing := set(only) - set(there):
+    missing = sorted(set(only) - set(there)) if there else wanted
+    if missing:
         raise ValueError(
-            f"no tag {', '.join(sorted(missing))} in this table; there is: {', '.join(all_)}"
+            f"no tag {', '.join(missing)} in this table; there is: {', '.join(all_) or 'none'}"
         )
     scores = photos[[f"{tag}_score" for tag in there]].to_numpy(float)
     rows = to_label(scores, np.array([base.threshold(tag) for tag in there]), number, seed)

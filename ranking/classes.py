@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,12 +23,17 @@ def quality_score(
     Returns:
         (n,) from 0 (worst) to 1; NaN where nothing is known.
     """
-    if "quality" in table and table["quality"].notna().any():
+    if "quality" in table and _is_measured(table["quality"]):
         return table["quality"].to_numpy(float)
     share = dict.fromkeys(profile.quality["serious"], 1.0)
     share |= dict.fromkeys(profile.quality["minor"], 0.5)
     faults = [share[name] * s for name, s in scores.items() if name in share]
     return 1 - np.fmax.reduce(faults) if faults else np.full(len(table), np.nan)
+
+
+def _is_measured(column: pd.Series[Any]) -> bool:
+    """Whether there are numbers: somebody else's `quality` may be words."""
+    return bool(pd.api.types.is_numeric_dtype(column) and column.notna().any())
 
 
 def quality_class(

@@ -78,7 +78,7 @@ def score(values: pd.DataFrame, rules: Sequence[Rule]) -> tuple[np.ndarray, np.n
     column's first number and .95 at its second. Rules whose columns are missing are passed over.
     """
     each = [
-        np.min([_curve(values[c].to_numpy(float), *ends) for c, ends in rule.items()], axis=0)
+        np.min([_curve(_numbers(values[c]), *ends) for c, ends in rule.items()], axis=0)
         if set(rule) <= set(values)
         else np.full(len(values), np.nan)
         for rule in rules
@@ -86,6 +86,16 @@ def score(values: pd.DataFrame, rules: Sequence[Rule]) -> tuple[np.ndarray, np.n
     known = np.where(np.isnan(each), -np.inf, each)
     best = known.max(axis=0)
     return np.where(np.isinf(best), np.nan, best), known.argmax(axis=0)
+
+
+def _numbers(column: pd.Series[Any]) -> np.ndarray:
+    try:
+        return column.to_numpy(float, na_value=np.nan)
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"the column {str(column.name)!r} is to hold numbers, and does not: {error}; correct it, "
+            "or rank the folder of the photos again"
+        ) from error
 
 
 def _curve(values: np.ndarray, at: float, sure: float) -> np.ndarray:

@@ -23,6 +23,7 @@ from photorank.ranking import profiles, tags
 from photorank.ranking.classes import quality_class, quality_score
 from photorank.ranking.profiles import Profile
 from photorank.ranking.suggestions import exposure_error, suggestion
+from photorank.to_label import suggest
 from photorank.training.degradations import degrade
 
 DEFAULT = Profile.load("default")
@@ -491,7 +492,7 @@ def test_the_command_writes_results_objects_and_a_plot(
     monkeypatch.chdir(tmp_path)
     assert main(["tag", "--input_dir", str(folder), "--aesthetic", "none"]) == 0
     printed = capsys.readouterr().out
-    assert "3 photos by the profile default 3" in printed
+    assert "3 photos tagged, 1 failed\nby the profile default 3: " in printed
     out = tmp_path / "output" / "tags" / folder.name
     results = pd.read_csv(out / "quality_results.csv")
     assert list(results.columns[:3]) == ["image", "quality", "tags"]
@@ -512,16 +513,62 @@ def test_the_command_writes_results_objects_and_a_plot(
     assert "was not written by photorank" in capsys.readouterr().err
 
 
-def test_a_folder_without_a_readable_photo_is_tagged_too(
+def test_a_folder_without_a_readable_photo_is_an_error_as_for_rank(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+    (tmp_path / "photos" / "notes.txt").write_text("no photo")
     arguments = ["tag", str(tmp_path / "photos"), "--aesthetic", "none"]
-    assert main([*arguments, "--output_dir", str(tmp_path / "out")]) == 0
-    assert "0 photos by the profile default" in capsys.readouterr().out
+    assert main([*arguments, "--output_dir", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr()
+    assert said.out.splitlines()[0] == "0 photos tagged, 1 failed, skipped: 1 txt"
+    assert "surest" not in said.out
+    assert "none of the 1 photos could be read (the first, broken.jpg: " in said.err
+    assert said.err.endswith(f"{tmp_path}/out/quality_results.failed.csv\n")
     (objects,) = json.loads((tmp_path / "out" / "tagged_images.json").read_text())
     assert objects["quality"] == ""
+
+
+def test_names_are_printed_so_that_they_move_no_cursor() -> None:
+    noisy = pd.DataFrame([FAULTLESS | {"file": "\x1b[2J" + "x" * 100, "noise": 9.0}])
+    text = tagging.as_text(*tagging.with_tags(noisy, DEFAULT), {})
+    assert "?[2Jxx" in text
+    assert max(map(len, text.splitlines())) <= 100
+    assert "\x1b" not in text
+
+
+FOREIGN = {"name": ["a.jpg", "b.jpg"], "iso": [100, 200], "quality": ["Good", "Poor"]}
+UNTOLD = "none of the tags of the profile default can be told .* blurry, for one, needs edge_width"
+
+
+def test_a_table_of_which_no_tag_can_be_told_is_an_error() -> None:
+    table = pd.DataFrame(FOREIGN)
+    labels = table.assign(noisy=[0, 1])
+    for use in (pr.tag, lambda t: pr.calibrate(t, labels), lambda t: suggest(t, 3)):
+        with pytest.raises(ValueError, match=UNTOLD):
+            use(table)
+    with pytest.raises(ValueError, match=r"no tag blurry, .* in this table; there is: grayscale"):
+        suggest(pd.DataFrame({"file": ["a"], "colourfulness": [1.0]}), 3)
+    with pytest.raises(ValueError, match=r"the column 'noise' is to hold numbers, .*'high'"):
+        pr.tag(table.assign(noise="high"))
+
+
+def test_a_refused_table_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pd.DataFrame(FOREIGN).to_csv("t.csv")
+    assert main(["tag", "t.csv"]) == 2
+    assert re.search(UNTOLD, capsys.readouterr().err)
+    assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
+    noisy = pd.DataFrame([FAULTLESS | {"noise": 9.0}])
+    noisy.to_csv("measured.csv")
+    assert main(["tag", "measured.csv", "--output_dir", "out"]) == 0
+    assert main(["tag", "out/quality_results.csv"]) == 2
+    assert re.search(UNTOLD, capsys.readouterr().err)
+    assert main(["tag"]) == 2
+    assert "nothing to tag: give a folder of photos (photorank tag DIR)" in capsys.readouterr().err
 
 
 def test_objects_are_known_as_ours_whatever_the_first_photo_is_called(tmp_path: Path) -> None:
@@ -572,9 +619,19 @@ def test_where_photos_are_not_compared_none_is_a_duplicate() -> None:
     assert {"near_duplicate", "exact_duplicate"} <= set(record["left_out"])
 
 
-def test_a_folder_is_no_table(tmp_path: Path) -> None:
+def test_photos_are_ranked_before_they_are_tagged(folder: Path) -> None:
+    tagged = pr.tag(folder, "strict").set_index("file")
+    assert tagged.attrs["photorank"]["tags"]["profile"] == "strict"
+    assert tagged.loc["blurred.png", "is_blurry"]
+    with pytest.raises(ValueError, match=r"the source is a folder, a list of paths, .*, got list"):
+        pr.tag([1, 2])
+
+
+def test_what_is_no_table(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is a folder, not a table: rank it first"):
-        pr.tag(tmp_path)
+        pr.calibrate(tmp_path, pd.DataFrame())
+    with pytest.raises(ValueError, match="a DataFrame or the path of a saved one, got list"):
+        pr.calibrate([1, 2], pd.DataFrame())
 
 
 @pytest.mark.slow
