@@ -15,13 +15,12 @@ import pandas as pd
 
 from . import tables, tagging
 from .evaluation.detection import detection, draw_detection
-from .labels import Labels, match_labels, name_column
+from .labels import Labels, match_labels, read_answers
 from .ranking.profiles import Profile
 from .training.thresholds import likelihood, likely, threshold
 from .utils import io
 
 FEWEST = 3  # labels of each kind: with fewer a threshold is a guess
-_YES = {"yes": 1, "y": 1, "x": 1, "true": 1, "no": 0, "n": 0, "false": 0}
 
 
 @dataclass(frozen=True)
@@ -81,6 +80,7 @@ def calibrate(
     profile: str | os.PathLike[str] = "default",
     precision: float | None = None,
     recall: float | None = None,
+    only: Sequence[str] = (),
 ) -> Calibrated:
     """Fit the thresholds of a profile's tags to people's labels.
 
@@ -94,12 +94,14 @@ def calibrate(
             or 0, yes or no, or nothing, and perhaps scene.
         profile: the one to start from.
         precision, recall: what is wished of each tag, 0 to 1; neither: that both are equal.
+        only: tags; none: all that the labels have.
 
     Returns:
         A profile, with `save`, `plot`, `report` and the figures.
 
     Raises:
-        ValueError: both wishes, labels without a tag or a photo, or none that could be used.
+        ValueError: both wishes, labels without a tag or a photo, one that is neither yes nor no, or
+            none that could be used.
     """
     _check_wish(precision, recall)
     base = Profile.load(profile)
@@ -109,9 +111,11 @@ def calibrate(
     rows: dict[str, dict[str, Any]] = {}
     notes: list[str] = []
     curves: dict[str, tuple[np.ndarray, np.ndarray, float]] = {}
-    for tag in _labelled(given, base, photos):
+    asked = _labelled(given, tagging.judged(base, photos), only)
+    answers = read_answers(given, asked)
+    for tag in asked:
         scores = photos[f"{tag}_score"].dropna()
-        truth, said = _truth(given, tag, photos.loc[scores.index])
+        truth, said = _truth(answers, tag, photos.loc[scores.index])
         notes += [note for note in said if note not in notes]
         if truth is None:
             continue
@@ -174,30 +178,27 @@ def check_new(path: str | os.PathLike[str]) -> Path:
     return target
 
 
-def _labelled(labels: pd.DataFrame, profile: Profile, photos: pd.DataFrame) -> list[str]:
-    """The tags that the labels speak of and the table has."""
-    there = tagging.judged(profile, photos)
-    tags = [tag for tag in there if tag in labels]
-    if not tags:
+def _labelled(labels: pd.DataFrame, there: Sequence[str], only: Sequence[str]) -> list[str]:
+    """The tags that the labels speak of and the table has, all or some."""
+    tagging.check_there(only, there)
+    tags = list(dict.fromkeys(only)) or [tag for tag in there if tag in labels]
+    if not tags or set(tags) - set(labels):
+        wanted = ", ".join(only or there)
         raise ValueError(
-            f"labels need a column for each tag that is to be calibrated ({', '.join(there)}); these have "
+            f"labels need a column for each tag that is to be calibrated ({wanted}); these have "
             f"{', '.join(map(str, labels.columns))}"
         )
     return tags
 
 
 def _truth(
-    labels: pd.DataFrame, tag: str, photos: pd.DataFrame
+    answers: pd.DataFrame, tag: str, photos: pd.DataFrame
 ) -> tuple[pd.DataFrame | None, list[str]]:
     """`rating` (1 or 0: whether people say so) and perhaps `scene` on the index of `photos`; notes.
 
     None where the labels are too few.
     """
-    words = labels[tag].map(lambda value: _YES.get(str(value).strip().lower(), value))
-    given = pd.DataFrame({"file": labels[name_column(labels)].astype(str)})
-    given = given.assign(rating=pd.to_numeric(words, errors="coerce"))
-    given = given.assign(scene=labels["scene"]) if "scene" in labels else given
-    filled = given.dropna(subset="rating")
+    filled = answers.assign(rating=answers[tag]).dropna(subset="rating")
     if filled.empty:
         return None, []
     matched, notes = match_labels(filled, photos)

@@ -120,7 +120,13 @@ def _add_calibrate(commands: Any) -> None:
     wish = parser.add_mutually_exclusive_group()
     for name in ("precision", "recall"):
         wish.add_argument(f"--{name}", type=float, metavar="P", help=f"the {name} that is wished")
-    parser.add_argument("--tags", nargs="+", metavar="TAG", default=(), help="for --suggest: which")
+    parser.add_argument(
+        "--tags",
+        nargs="+",
+        metavar="TAG",
+        default=(),
+        help="which (default: with --labels all that it has, with --suggest the faults of [quality])",
+    )
     parser.add_argument(
         "--sensitivity", action="store_true", help="how the tags answer to blur, light and noise"
     )

@@ -153,7 +153,7 @@ def calibrate(
         print(f"wrote {target}: fill in 1 or 0 for {len(chosen)} photos, then --labels {target}")
     elif labels:
         target = calibrating.check_new(output or places.free("tags", ".toml"))
-        found = calibrating.calibrate(measured, labels, profile, precision, recall)
+        found = calibrating.calibrate(measured, labels, profile, precision, recall, tags)
         print(found.report())
         print(f"wrote {found.save(target)}; use it: photorank tag DIR --profile {target}")
         print(f"look at {found.plot(Path('results', f'{target.stem}_detection.png'))}")

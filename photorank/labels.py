@@ -20,6 +20,12 @@ SCENE_COLUMN = "scene"
 Labels = str | os.PathLike[str] | pd.DataFrame
 
 _SHOWN = 3
+_YES, _NO, _SAYS_NOTHING = ("1", "1.0", "yes", "y", "true"), ("0", "0.0", "no", "n", "false"), ("",)
+_ANSWERS = {
+    **dict.fromkeys(_YES, 1.0),
+    **dict.fromkeys(_NO, 0.0),
+    **dict.fromkeys(_SAYS_NOTHING, np.nan),
+}
 
 
 def read_labels(given: str | os.PathLike[str] | pd.DataFrame) -> pd.DataFrame:
@@ -42,6 +48,35 @@ def read_labels(given: str | os.PathLike[str] | pd.DataFrame) -> pd.DataFrame:
         read["scene"] = labels[scene].to_numpy()
     read.attrs["columns"] = [name for name in (rating, scene) if name is not None]
     return read
+
+
+def read_answers(labels: pd.DataFrame, tags: Sequence[str]) -> pd.DataFrame:
+    """Whether people say that photos have some tags: `file`, a column of 1, 0 and NaN for each tag,
+    and `scene` if the labels have it.
+
+    Args:
+        labels: as for `read_labels`, with 1 or 0, yes or no, or nothing in the columns of the tags.
+        tags: columns of it.
+
+    Raises:
+        ValueError: anything else is in a tag's column, or no column names the photos.
+    """
+    read = pd.DataFrame({"file": labels[name_column(labels)].astype(str)})
+    if SCENE_COLUMN in labels:
+        read[SCENE_COLUMN] = labels[SCENE_COLUMN]
+    texts = labels[list(tags)].map(lambda value: "" if _is_empty(value) else str(value).strip())
+    odd = ~texts.map(lambda text: text.lower() in _ANSWERS)
+    if odd.any(axis=None):
+        row, column = np.argwhere(odd.to_numpy())[0]
+        raise ValueError(
+            f"a label is 1 or 0, yes or no, or empty; {odd.sum(axis=None)} are something else, the "
+            f"first: {tags[column]} = {texts.iloc[row, column]!r} for {read['file'].iloc[row]!r}"
+        )
+    return read.assign(**texts.map(lambda text: _ANSWERS[text.lower()]))
+
+
+def _is_empty(value: Any) -> bool:
+    return pd.api.types.is_scalar(value) and bool(pd.isna(value))
 
 
 def match_labels(labels: pd.DataFrame, photos: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

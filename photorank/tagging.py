@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,18 @@ def _record(profile: Profile, found: tags.Tagged) -> dict[str, Any]:
 def judged(profile: Profile, photos: pd.DataFrame) -> list[str]:
     """The tags of the table that have a threshold: whether photos are copies is no matter of degree."""
     return [tag for tag in profile.tags if f"{tag}_score" in photos and tag not in DUPLICATES]
+
+
+def check_there(wanted: Sequence[str], there: Sequence[str]) -> None:
+    """Make sure that tags are among those of a table.
+
+    Raises:
+        ValueError: some are not.
+    """
+    if missing := sorted(set(wanted) - set(there)):
+        raise ValueError(
+            f"no tag {', '.join(missing)} in this table; there is: {', '.join(there) or 'none'}"
+        )
 
 
 def save(tagged: pd.DataFrame, found: tags.Tagged, folder: Path) -> list[Path]:

@@ -47,11 +47,7 @@ def suggest(
     all_ = tagging.judged(base, photos)
     wanted = list(only) or [*base.quality["serious"], *base.quality["minor"]]
     there = [tag for tag in wanted if tag in all_]
-    missing = sorted(set(only) - set(there)) if there else wanted
-    if missing:
-        raise ValueError(
-            f"no tag {', '.join(missing)} in this table; there is: {', '.join(all_) or 'none'}"
-        )
+    tagging.check_there(only if there else wanted, all_)
     scores = photos[[f"{tag}_score" for tag in there]].to_numpy(float)
     rows = to_label(scores, np.array([base.threshold(tag) for tag in there]), number, seed)
     return photos.iloc[np.sort(rows)][["file"]].assign(**dict.fromkeys(there, ""))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -163,12 +164,22 @@ def test_a_wish_that_one_tag_cannot_have_does_not_stop_the_others(table: pd.Data
             "noisy: 1 of 1 labels say yes; 3 of each are needed",
         ),
         ({"image": ["x.jpg"], "noisy": [1]}, {}, "no label fits a photo"),
+        (
+            {"image": ["1.jpg", "2.jpg", "3.jpg"], "noisy": [1, "ja", "nein"]},
+            {},
+            "yes or no, or empty; 2 are something else, the first: noisy = 'ja' for '2.jpg'",
+        ),
+        ({"image": ["1.jpg"], "noisy": [3]}, {}, "the first: noisy = '3' for '1.jpg'"),
+        ({"image": ["1.jpg"], "noisy": [0.5]}, {}, "the first: noisy = '0.5'"),
+        ({"image": ["1.jpg"], "noisy": ["x"]}, {}, "the first: noisy = 'x'"),
+        ({"image": ["1.jpg"], "noisy": [1]}, {"only": ["nosy"]}, "no tag nosy in this table"),
+        ({"image": ["1.jpg"]}, {"only": ["noisy"]}, r"calibrated \(noisy\); these have image"),
         ({}, {"precision": 0.9, "recall": 0.9}, "a precision or a recall, not both"),
         ({}, {"recall": 1.5}, "above 0 and at most 1, got 1.5"),
     ],
 )
 def test_what_is_wrong_with_labels(
-    table: pd.DataFrame, labels: dict[str, list[object]], options: dict[str, float], message: str
+    table: pd.DataFrame, labels: dict[str, list[object]], options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
         pr.calibrate(table, pd.DataFrame(labels), **options)
@@ -204,6 +215,20 @@ def test_words_count_as_labels(table: pd.DataFrame) -> None:
     words = numbers.assign(noisy=numbers["noisy"].map({1: "Yes", 0: "no"}))
     first, second = (pr.calibrate(table, some).profile.thresholds for some in (numbers, words))
     assert first == second
+
+
+def test_only_the_chosen_tags_are_calibrated(
+    table: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    table["contrast"] = 0.4 - table["noise"] / 20
+    both = labelled(table).assign(low_contrast=lambda t: t["noisy"])
+    assert set(pr.calibrate(table, both).figures.index) == {"low_contrast", "noisy"}
+    assert list(pr.calibrate(table, both, only=["noisy"]).figures.index) == ["noisy"]
+    table.to_csv("t.csv")
+    both.to_csv("l.csv")
+    assert main(["calibrate", "t.csv", "--labels", "l.csv", "--tags", "noisy"]) == 0
+    assert set(Profile.load("tags-1.toml").thresholds) == {"all", "noisy"}
 
 
 def test_suggested_photos_are_doubtful_and_diverse(table: pd.DataFrame) -> None:
