@@ -7,11 +7,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from . import figures
-from .lettering import INK
+from .lettering import INK, MUTED
 from .resampling import Draws, scene_numbers
 from .resampling import Figure as Statistic
+
+_WHERE = (
+    "Counted on the labelled photos alone. The report's precision and recall are those to expect in the "
+    "whole table,\nof which photos that were chosen for labelling by their score are no fair sample."
+)
 
 
 def detection(
@@ -86,37 +92,44 @@ def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 def draw_detection(
     curves: Mapping[str, tuple[np.ndarray, np.ndarray, float]], path: str | os.PathLike[str]
 ) -> None:
-    """Draw ROC and precision-recall of some tags side by side, a dot at each threshold.
+    """Draw ROC and precision-recall of some tags on labelled photos side by side, a dot at each threshold.
 
     Args:
         curves: per tag (n,) scores, (n,) labels, and the threshold.
         path: where to write; the suffix gives the format.
     """
-    figure = figures.blank(11, 5)
+    figure = figures.blank(11, 5.6)
     left, right = figure.subplots(1, 2)
     for number, (name, (score, label, cut)) in enumerate(curves.items()):
         false, true, precision = _curve(score, label > 0)
-        at = max(0, int((score >= cut).sum()) - 1)
-        colour = f"C{number}"
-        left.step(false, true, color=colour, where="post", label=name)
-        right.step(true, precision, color=colour, where="pre", label=name)
-        left.plot(false[at], true[at], "o", color=colour)
-        right.plot(true[at], precision[at], "o", color=colour)
+        at = int((score >= cut).sum())
+        text = f"{name}: {len(label)} labels, {int((label > 0).sum())} yes, threshold {cut:.2f}"
+        left.step(false, true, color=f"C{number}", where="post", label=text)
+        right.step(true, precision, color=f"C{number}", where="pre")
+        left.plot(false[at], true[at], "o", color=f"C{number}")
+        right.plot(true[at], precision[at], "o", color=f"C{number}")
     left.plot([0, 1], [0, 1], color="#c0c0c4", lw=1)
-    for axes, names in (
-        (left, ("false alarms", "found")),
-        (right, ("found (recall)", "precision")),
-    ):
-        axes.set_xlabel(f"share of the photos: {names[0]}" if axes is left else names[0], color=INK)
-        axes.set_ylabel(names[1], color=INK)
-        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-        axes.spines[["top", "right"]].set_visible(False)
+    found = "found: share of the photos with the fault"
+    _name_axes(left, "false alarms: share of the photos without the fault", found)
+    _name_axes(right, f"{found} (recall)", "precision")
     left.legend(frameon=False)
+    figures.entitle(
+        figure, "How well each tag's score follows the labels; dots: the new thresholds"
+    )
+    figure.supxlabel(_WHERE, color=MUTED, fontsize=10)
     figures.save(figure, path)
 
 
+def _name_axes(axes: Axes, across: str, up: str) -> None:
+    axes.set_xlabel(across, color=INK)
+    axes.set_ylabel(up, color=INK)
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    axes.spines[["top", "right"]].set_visible(False)
+
+
 def _curve(score: np.ndarray, positive: np.ndarray) -> Sequence[np.ndarray]:
-    """False and true positive rate and precision if the first 1, 2, ... photos by score are flagged."""
-    ordered = positive[np.argsort(-score, kind="stable")]
-    true, false = ordered.cumsum(), (~ordered).cumsum()
-    return false / max(1, false[-1]), true / max(1, true[-1]), true / (true + false)
+    """False and true positive rate and precision if the first 0, 1, ... photos by score are flagged."""
+    ordered = np.append(False, positive[np.argsort(-score, kind="stable")])
+    true, flagged = ordered.cumsum(), np.arange(len(ordered))
+    false = flagged - true
+    return false / max(1, false[-1]), true / max(1, true[-1]), _ratio(true, flagged)

@@ -71,6 +71,9 @@ class Calibrated:
                 f"{row['before']:.2f} -> {row['threshold']:.2f}  {row['precision']:>8.2f}  "
                 f"{row['recall']:>6.2f}"
             )
+        lines.append(
+            "precision and recall are to be expected in the whole table; the picture's are of the labels"
+        )
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import photorank as pr
 from photorank.cli import main
-from photorank.evaluation.detection import detection
+from photorank.evaluation.detection import _curve, detection
 from photorank.ranking.profiles import Profile
 from photorank.sensitivity import sensitivity
 from photorank.to_label import suggest
@@ -215,6 +215,24 @@ def test_words_count_as_labels(table: pd.DataFrame) -> None:
     words = numbers.assign(noisy=numbers["noisy"].map({1: "Yes", 0: "no"}))
     first, second = (pr.calibrate(table, some).profile.thresholds for some in (numbers, words))
     assert first == second
+
+
+def test_the_picture_says_what_its_dots_are(table: pd.DataFrame, tmp_path: Path) -> None:
+    found = pr.calibrate(table, labelled(table))
+    drawn = " ".join(found.plot(tmp_path / "p.svg").read_text().split())
+    assert "dots: the new thresholds" in drawn
+    assert re.search(r"noisy: 400 labels, \d+ yes, threshold 0\.\d\d", drawn)
+    for text in (drawn, found.report()):
+        assert "in the whole table" in text
+
+
+def test_a_curve_begins_where_no_photo_is_flagged() -> None:
+    score, positive = np.array([0.2, 0.9, 0.6, 0.4]), np.array([False, True, False, True])
+    false, true, precision = _curve(score, positive)
+    assert false.tolist() == [0, 0, 0.5, 0.5, 1]
+    assert true.tolist() == [0, 0.5, 0.5, 1, 1]
+    assert precision[1:].tolist() == [1, 0.5, 2 / 3, 0.5]
+    assert np.isnan(precision[0])
 
 
 def test_only_the_chosen_tags_are_calibrated(
