@@ -22,7 +22,7 @@ _NOT_A_TERMINAL = (160, 24)  # wide enough for any line: a file or a pipe is not
 def print_summary(table: pd.DataFrame, record: Mapping[str, Any], written: Sequence[Path]) -> None:
     """Print how many photos were ranked, failed and skipped, the best and the worst, and the files."""
     print(
-        f"{counts(record['ranked'], 'ranked', record['failed'], record)} ({record['seconds']:.1f} s)"
+        f"{counted(record['ranked'], 'ranked', record['failed'], record)} ({record['seconds']:.1f} s)"
     )
     if record.get("near_duplicates"):
         print(
@@ -39,7 +39,7 @@ def print_summary(table: pd.DataFrame, record: Mapping[str, Any], written: Seque
         print(f"wrote {path}")
 
 
-def counts(done: int, what: str, failed: int, record: Mapping[str, Any]) -> str:
+def counted(done: int, what: str, failed: int, record: Mapping[str, Any]) -> str:
     """How many photos something was done with, how many failed, and what else lay there."""
     skipped = ", ".join(f"{n} {suffix}" for suffix, n in record.get("skipped", {}).items())
     return (

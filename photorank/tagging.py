@@ -15,7 +15,7 @@ from .ranking import tags
 from .ranking.classes import CLASSES
 from .ranking.dedup import mark_duplicates
 from .ranking.profiles import DUPLICATES, Profile
-from .summary import counts, printable
+from .summary import counted, printable
 from .utils import io
 
 RESULTS, OBJECTS, PLOT = "quality_results.csv", "tagged_images.json", "tags.png"
@@ -156,7 +156,7 @@ def as_text(tagged: pd.DataFrame, found: tags.Tagged, beside: Mapping[str, Any])
         beside: the record of a folder, which says what else lay there.
     """
     photos = tables.measured_rows(tagged)
-    first = counts(len(photos), "tagged", len(tagged) - len(photos), beside)
+    first = counted(len(photos), "tagged", len(tagged) - len(photos), beside)
     if photos.empty:
         return first
     record = tagged.attrs["photorank"]["tags"]

@@ -80,7 +80,7 @@ def check_types(where: str, contents: Mapping[str, Any]) -> None:
     for part in set(contents) & set(_TABLES):
         within = contents[part]
         kinds = _QUALITY if part == "quality" else dict.fromkeys(within, _IN_TABLES[part])
-        _check(f"the profile {where}: [{part}]", within, kinds)
+        _check(f"the profile {where}, [{part}]", within, kinds)
 
 
 def _check(where: str, values: Mapping[str, Any], kinds: Mapping[str, Kind]) -> None:

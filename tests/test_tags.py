@@ -284,7 +284,8 @@ MISSPELT = "a rule of 'noisy' names 'nois', which no feature gives; did you mean
 
 def test_a_misspelt_column_is_an_error_and_an_absent_one_is_not(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
-    table = pd.DataFrame({"file": ["a"], "nice": [9.0], "sharpness_norm": [1.0]})
+    measured = {"nice": [9.0], "sharpness_norm": [1.0], "colourfulness": [9.0]}
+    table = pd.DataFrame({"file": ["a"], **measured})
 
     def with_rule(rules: str) -> pd.DataFrame:
         path.write_text(
