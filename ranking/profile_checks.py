@@ -77,7 +77,7 @@ def check_types(where: str, contents: Mapping[str, Any]) -> None:
             f"the profile {where} needs a {' and a '.join(sorted(missing))}, which stand in every "
             'output: name = "mine" and version = "1", above the first [part]'
         )
-    for part in set(contents) & set(_TABLES):
+    for part in [part for part in _TABLES if part in contents]:
         within = contents[part]
         kinds = _QUALITY if part == "quality" else dict.fromkeys(within, _IN_TABLES[part])
         _check(f"the profile {where}, [{part}]", within, kinds)
@@ -127,9 +127,10 @@ def check_tags(
     Raises:
         ValueError: the first that does not belong.
     """
-    for tag in set(tags) - set(judged):
+    judged = set(judged)
+    if bare := [tag for tag in tags if tag not in judged]:
         raise ValueError(
-            f"the profile {name}: the tag {tag!r} has no rule; give it one under [rules]"
+            f"the profile {name}: the tag {bare[0]!r} has no rule; give it one under [rules]"
         )
     for part, names in named.items():
         for tag in names:
