@@ -10,6 +10,14 @@ from typing import Any
 from .config.config import Settings, defaults
 
 
+class Names(argparse.Action):
+    """Names after one flag, separated by spaces or commas."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option: Any = None) -> None:
+        names = [name.strip() for value in values for name in value.split(",")]
+        setattr(namespace, self.dest, [name for name in names if name])
+
+
 def add_table(parser: argparse.ArgumentParser) -> None:
     given = parser.add_mutually_exclusive_group()
     text = "a ranked table (default: the newest in output/csvs)"

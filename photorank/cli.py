@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import __version__
-from .arguments import add_copying, add_input, add_settings, add_table
+from .arguments import Names, add_copying, add_input, add_settings, add_table
 from .utils.logging import set_up_logging
 
 DONE, WRONG_USE, INTERRUPTED = 0, 2, 130
@@ -178,7 +178,7 @@ def _add_tune(commands: Any) -> None:
     for name, text in numbers.items():
         parser.add_argument(f"--{name}", type=int, metavar="N", help=text)
     parser.add_argument(
-        "--columns", nargs="+", metavar="COLUMN", help="what to weigh (default: all that vary)"
+        "--columns", nargs="+", action=Names, metavar="COLUMN", help="what to weigh (default: all that vary)"
     )
     parser.add_argument(
         "--output",
@@ -202,7 +202,7 @@ def _add_drift(commands: Any) -> None:
     for name, text in (("reference", "the table to compare with"), ("current", "the newer table")):
         parser.add_argument(f"--{name}", required=True, metavar="FILE", help=text)
     parser.add_argument(
-        "--columns", nargs="+", metavar="COLUMN", help="what to compare (default: all in common)"
+        "--columns", nargs="+", action=Names, metavar="COLUMN", help="what to compare (default: all in common but width, height, bytes)"
     )
     parser.add_argument(
         "--scene", metavar="COLUMN", help="count one photo of each of these, such as dup_group"

@@ -254,8 +254,21 @@ def test_chosen_columns(rng: np.random.Generator) -> None:
 
 
 def test_nothing_in_common(rng: np.random.Generator) -> None:
-    with pytest.raises(ValueError, match=r"no numeric column in common.*has a, b, the current c"):
+    with pytest.raises(ValueError, match=r"no measured column in common.*has a, b, the current c"):
         pr.drift(table(rng, 5), pd.DataFrame({"c": [1.0, 2.0]}))
+
+
+def test_a_camera_held_upright_is_no_drift_unless_it_is_asked_for(
+    rng: np.random.Generator, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, new = (table(rng, 100).assign(width=w, height=h, bytes=w) for w, h in ((9, 4), (4, 9)))
+    assert {r["column"] for r in pr.drift(old, new)["columns"]} == {"a", "b"}
+    for name, one in (("old.csv", old), ("new.csv", new)):
+        one.to_csv(name, index=False)
+    given = ["drift", "--reference", "old.csv", "--current", "new.csv", "--columns"]
+    assert main([*given, "a,b"]) == 0
+    assert main([*given, "width, a", "b"]) == 3
+    assert "width" in capsys.readouterr().out
 
 
 def test_one_photo_of_each_scene(rng: np.random.Generator) -> None:
@@ -267,8 +280,10 @@ def test_one_photo_of_each_scene(rng: np.random.Generator) -> None:
     assert row(alone, "a")["p"] == row(counted, "a")["p"]
     assert counted["current"]["photos"] == 20
     assert "one photo of each scene counts" in counted["notes"]
-    with pytest.raises(ValueError, match="the reference has no columns 'burst' and 'file'"):
+    with pytest.raises(ValueError, match="the reference has no column 'burst' to tell"):
         pr.drift(old, new, scene="burst")
+    with pytest.raises(ValueError, match=r"no column 'scen' to tell .*; did you mean scene\?"):
+        pr.drift(old, new, scene="scen")
 
 
 def test_two_versions_of_a_column_do_not_compare(photo: np.ndarray) -> None:

@@ -311,7 +311,7 @@ def test_quiet_says_nothing_of_what_is_well(drop: Path, capsys: Capture) -> None
         (["--window", "0"], "window is a number of photos from 1 up"),
         (["--every", "0"], "every of seconds above 0, got 200, 0.0"),
         (["--reference", "nowhere.csv"], "cannot read the table nowhere.csv"),
-        (["--reference", "mine.csv"], "no numeric column in common: nothing to compare"),
+        (["--reference", "mine.csv"], "no measured column in common: nothing to compare"),
     ],
 )
 def test_wrong_use(drop: Path, capsys: Capture, arguments: list[str], message: str) -> None:
