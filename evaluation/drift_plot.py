@@ -26,7 +26,9 @@ from .visualization import bin_edges, without_strays
 
 _OLD, _NEW, _ALARM = "#c9ccd1", "#2f5d8a", "#c8553d"
 _PER_ROW, _MOST = 3, 12
-_WIDE = 300  # times the least value that the largest is: labels at powers of ten alone fit
+_NARROW, _WIDE = 5, 300
+"""Largest by least value up to which a logarithmic axis has no labels, and from which too many: then
+powers of ten alone."""
 
 
 def draw_drift(
@@ -66,12 +68,13 @@ def _panel(axes: Axes, row: Mapping[str, Any], old: np.ndarray, new: np.ndarray)
     old, new = old[np.isfinite(old)], new[np.isfinite(new)]
     both = np.concatenate([old, new])
     heavy = bool(row.get("heavy_tailed")) and both.min() >= 0 and both.max() > 10
+    wide = (1 + both.max()) / (1 + both.min()) if heavy else 0
+    heavy = wide > _NARROW
     shown = both if heavy else without_strays(both)
     edges = _bars(bin_edges(shown, heavy, None), min(len(old), len(new)))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
     if heavy:
-        wide = (1 + both.max()) / (1 + both.min()) > _WIDE
-        subs = (1,) if wide else (1, 2, 5)
+        subs = (1,) if wide > _WIDE else (1, 2, 5)
         axes.set_xscale("symlog", linthresh=1)
         axes.xaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=1, subs=subs))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))

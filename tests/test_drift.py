@@ -16,7 +16,9 @@ from scipy import stats
 
 import photorank as pr
 from photorank.cli import main
+from photorank.evaluation import drift_plot, figures
 from photorank.evaluation.drift import compare, drift, psi
+from photorank.evaluation.drift_plot import draw_drift
 from photorank.evaluation.drift_text import as_text
 from photorank.evaluation.text_table import WIDTH
 
@@ -373,3 +375,34 @@ def test_every_sort_of_column_can_be_drawn(here: Path, rng: np.random.Generator)
     pr.save(new, "new.csv")
     assert main(["drift", "--reference", "old.csv", "--current", "new.csv"]) == 3
     assert Path("results/drift_new.png").stat().st_size > 10_000
+
+
+def test_the_plot_says_that_it_does_not_show_all_that_drifted(
+    rng: np.random.Generator, tmp_path: Path
+) -> None:
+    old, new = (
+        pd.DataFrame({f"c{i}": rng.normal(shift, 1, 60) for i in range(15)}) for shift in (0, 9)
+    )
+    draw_drift(old, new, pr.drift(old, new), tmp_path / "plot.svg")
+    assert "15 of 15 columns drifted, the first 12 are shown" in (tmp_path / "plot.svg").read_text()
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(0, 12), (0, 60), (2, 700), (0, 2e5), (5000, 6000), (9e4, 6e5)]
+)
+@pytest.mark.parametrize("heavy", [True, False])
+def test_tick_labels_are_there_and_do_not_collide(low: float, high: float, heavy: bool) -> None:
+    values = np.linspace(low, high, 200)
+    figure = figures.blank(12, 4)
+    axes = figure.add_subplot(1, 3, 1)
+    figure.add_subplot(1, 3, 3)
+    about = {"column": "x", "psi": 0, "ks": 0, "verdict": "stable", "heavy_tailed": heavy}
+    drift_plot._panel(axes, about, values, values)
+    figure.canvas.draw()
+    boxes = sorted(
+        (label.get_window_extent() for label in axes.get_xticklabels() if label.get_text()),
+        key=lambda box: box.x0,
+    )
+    inside = [b for b in boxes if axes.bbox.x0 <= (b.x0 + b.x1) / 2 <= axes.bbox.x1]
+    assert len(inside) >= 2
+    assert all(a.x1 < b.x0 for a, b in itertools.pairwise(inside))
