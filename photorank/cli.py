@@ -39,8 +39,10 @@ def main(argv: Sequence[str]) -> int:
         sys.stdout.reconfigure(errors="surrogateescape")  # file names need not be UTF-8
     try:
         from . import commands
+        from .features.image import hush_libtiff
 
         warnings.filterwarnings("ignore", module="PIL")  # a damaged photo's row says what matters
+        hush_libtiff()
         set_up_logging(logging.WARNING)  # a command with settings asks for more, if at all
         command: Callable[..., int] = getattr(commands, arguments.pop("command"))
         return command(**arguments)

@@ -538,3 +538,15 @@ def test_photos_that_have_moved_are_one_line(
     said = capsys.readouterr().err
     assert said.count("1 of the 2 photos cannot be opened: moved since?") == 1
     assert said.count("none of the 2 photos can be opened: moved since?") == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Pillow's libtiff is linked statically there")
+def test_a_broken_tiff_is_a_row_and_no_lines_of_libtiff(
+    folder: Path, photo: np.ndarray, capfd: pytest.CaptureFixture[str]
+) -> None:
+    Image.fromarray(photo).save(folder / "c.tif", compression="tiff_lzw")
+    data = (folder / "c.tif").read_bytes()
+    (folder / "c.tif").write_bytes(data[:5000] + bytes(20_000) + data[25_000:])
+    assert rank(folder, "--quiet") == 0
+    assert capfd.readouterr().err == ""
+    assert pr.load("output/csvs/photos.csv")["error"].notna().sum() == 1
