@@ -31,7 +31,7 @@ class Settings:
 
     output_csv: str = _setting(
         "where to write the table: .csv, .json, or .parquet with the extra photorank[parquet] "
-        "(default: output/csvs/<folder>.csv)",
+        "(default: output/csvs/<folder>.csv; of watch: <folder>_watch.csv)",
         metavar="FILE",
     )
     features: tuple[Any, ...] = _setting(
@@ -133,6 +133,11 @@ class Settings:
                 raise ValueError(
                     f"{setting.name} is a whole number from {meta['least']} up, got {value!r}"
                 )
+
+        if self.cache.lower() == "on":
+            raise ValueError(
+                f"cache is a file, or off, got {self.cache!r}; leave it out for the default"
+            )
 
     @classmethod
     def load(cls, given: Mapping[str, Any], file: str | os.PathLike[str] | None = None) -> Settings:

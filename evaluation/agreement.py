@@ -130,7 +130,7 @@ def as_text(found: Mapping[str, Any]) -> str:
         rows.append((name, *_numbers(figure), reading))
     photos = f"{found['n']} photo{'s' * (found['n'] != 1)}, {_scenes(found['scenes'])}"
     parts = [f"agreement with ratings: {photos}", text_table(rows)]
-    if found.get("columns"):
+    if any(row["spearman"] is not None for row in found.get("columns", ())):
         rows = [("column", "better", "spearman", "95 % interval", "n", "")]
         for row in found["columns"]:
             figure = _numbers(row | {"value": row["spearman"]})

@@ -22,10 +22,13 @@ from matplotlib.ticker import (
 from . import figures
 from .drift import MISSING, numbers
 from .lettering import INK, MUTED
-from .visualization import bin_edges
+from .visualization import bin_edges, without_strays
 
 _OLD, _NEW, _ALARM = "#c9ccd1", "#2f5d8a", "#c8553d"
 _PER_ROW, _MOST = 3, 12
+_NARROW, _WIDE = 5, 300
+"""Largest by least value up to which a logarithmic axis has no labels, and from which too many: then
+powers of ten alone."""
 
 
 def draw_drift(
@@ -45,7 +48,7 @@ def draw_drift(
     """
     rows = [row for row in found["columns"] if row["psi"] is not None]
     moved = [row for row in rows if row["verdict"] == "drifted"] or rows[:_PER_ROW]
-    moved = moved[:_MOST]
+    hidden, moved = max(0, len(moved) - _MOST), moved[:_MOST]
     deep = max(1, math.ceil(len(moved) / _PER_ROW))
     figure = figures.blank(12, 1.1 + 2.9 * deep)
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)  # type: ignore[union-attr, call-arg]
@@ -55,6 +58,7 @@ def draw_drift(
         axes = figure.add_subplot(deep, _PER_ROW, i + 1)
         _panel(axes, row, *(side[row["column"]] for side in (old, new)))
     verdict = f"{sum(row['verdict'] == 'drifted' for row in rows)} of {len(rows)} columns drifted"
+    verdict += f", the first {_MOST} are shown" if hidden else ""
     figures.entitle(figure, f"{title}  {verdict}".strip())
     _legend(figure, found)
     figures.save(figure, path)
@@ -64,10 +68,15 @@ def _panel(axes: Axes, row: Mapping[str, Any], old: np.ndarray, new: np.ndarray)
     old, new = old[np.isfinite(old)], new[np.isfinite(new)]
     both = np.concatenate([old, new])
     heavy = bool(row.get("heavy_tailed")) and both.min() >= 0 and both.max() > 10
-    edges = _bars(bin_edges(both, heavy, None), min(len(old), len(new)))
+    wide = (1 + both.max()) / (1 + both.min()) if heavy else 0
+    heavy = wide > _NARROW
+    shown = both if heavy else without_strays(both)
+    edges = _bars(bin_edges(shown, heavy, None), min(len(old), len(new)))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
     if heavy:
+        subs = (1,) if wide > _WIDE else (1, 2, 5)
         axes.set_xscale("symlog", linthresh=1)
-        axes.xaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=1, subs=(1, 2, 5)))
+        axes.xaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=1, subs=subs))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     for values, style in (
         (old, {"color": _OLD}),
@@ -87,7 +96,8 @@ def _panel(axes: Axes, row: Mapping[str, Any], old: np.ndarray, new: np.ndarray)
     axes.set_title(
         f"PSI {row['psi']:.2f}, KS {row['ks']:.2f}", loc="right", fontsize=9, color=colour
     )
-    axes.set_xlabel(row.get("unit") or "", fontsize=9, color=MUTED)
+    beyond = f"{len(both) - len(shown):,} beyond" if len(shown) < len(both) else ""
+    axes.set_xlabel(", ".join(filter(None, [row.get("unit"), beyond])), fontsize=9, color=MUTED)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.grid(axis="y", color="#e6e6e6", linewidth=0.8)
     axes.set_axisbelow(True)

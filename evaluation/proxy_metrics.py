@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,13 @@ def proxy_metrics(table: pd.DataFrame) -> dict[str, Any]:
         "sharpness_corr": _sharpness_corr(photos, absent),
         "absent": absent,
     }
+
+
+def as_line(metrics: dict[str, Any]) -> str:
+    """The three figures to three digits as JSON that fits a line; sharpness_corr is Spearman's."""
+    figures = {name: metrics[name] for name in ("score_std", "duplicate_fraction")}
+    figures["sharpness_corr"] = metrics["sharpness_corr"]["spearman"]
+    return json.dumps({n: v if v is None else round(v, 3) for n, v in figures.items()})
 
 
 def as_text(metrics: dict[str, Any]) -> str:

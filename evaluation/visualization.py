@@ -18,6 +18,7 @@ from .rows import failed
 
 _PER_ROW = 3
 _BARS = 24
+_STRAY = 10  # quartile ranges beyond the quartiles
 _FEW = 12  # so many different whole numbers get a bar each
 _SCORE_COLOUR, _FEATURE_COLOUR = "#2f5d8a", "#8a8f98"
 _BETTER = {"higher": "higher is better", "lower": "lower is better", "neither": "not ranked"}
@@ -87,7 +88,12 @@ def _values(table: pd.DataFrame, name: str) -> pd.Series[float]:
 def _histogram(axes: Axes, table: pd.DataFrame, column: Mapping[str, Any], colour: str) -> None:
     values = _values(table, column["name"]).dropna().to_numpy()
     missing = len(table) - len(values)
-    notes = [_BETTER.get(str(column.get("better")), ""), f"{missing:,} missing" if missing else ""]
+    heavy = bool(column.get("heavy_tailed")) and len(values) and values.min() >= 0
+    heavy = bool(heavy and values.max() > 10)
+    shown = values if heavy or column.get("range") else without_strays(values)
+    counts = {"missing": missing, "beyond": len(values) - len(shown)}
+    notes = [_BETTER.get(str(column.get("better")), "")]
+    notes += [f"{count:,} {what}" for what, count in counts.items() if count]
     axes.set_title(
         column["name"], loc="left", parse_math=False, fontsize=11, color=INK, weight="bold"
     )
@@ -102,11 +108,10 @@ def _histogram(axes: Axes, table: pd.DataFrame, column: Mapping[str, Any], colou
     if len(values) == 0:
         axes.text(0.5, 0.5, "no values", ha="center", transform=axes.transAxes, color=MUTED)
         return
-    heavy = bool(column.get("heavy_tailed")) and values.min() >= 0 and values.max() > 10
     if heavy:
         axes.set_xscale("symlog", linthresh=1)
-    edges = bin_edges(values, heavy, column.get("range"))
-    if _few_whole(values):
+    edges = bin_edges(shown, heavy, column.get("range"))
+    if _few_whole(shown):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if len(edges) == 2:  # one bar, in the middle and narrow
         axes.set_xlim(edges[0] * 5 - edges[1] * 4, edges[1] * 5 - edges[0] * 4)
@@ -132,6 +137,16 @@ def _mark_median(axes: Axes, values: np.ndarray) -> None:
         fontsize=9,
         color=INK,
     )
+
+
+def without_strays(values: np.ndarray) -> np.ndarray:
+    """The values less those so far out that all others would share one bar."""
+    if not len(values):
+        return values
+    low, high = np.quantile(values, [0.25, 0.75])
+    reach = _STRAY * (high - low)
+    near = values[(values >= low - reach) & (values <= high + reach)]
+    return near if high > low else values
 
 
 def bin_edges(values: np.ndarray, heavy: bool, declared: Sequence[float] | None) -> np.ndarray:

@@ -13,7 +13,6 @@ Database = sqlite3.Connection
 LAYOUT = 1
 _APPLICATION = 0x70686F52  # tells a store from another program's database
 _MAGIC = b"SQLite format 3\0"
-_SUFFIXES = (".sqlite", ".sqlite3", ".db")
 _TABLES = (
     "CREATE TABLE photos (id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, "
     "size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL)",
@@ -99,15 +98,15 @@ def _make_tables(db: Database, path: Path) -> None:
 def _check_ours(path: Path) -> None:
     """Make sure, before SQLite looks at it, that a file is a store: it may be written and renamed.
 
-    What is no database at all is taken for a damaged store if it is called like one.
+    A file that begins with nothing but zeros, as after a power cut, is taken for a damaged store.
     """
     if not path.is_file():
         return
     with path.open("rb") as file:
         start = file.read(72)
     is_database = start.startswith(_MAGIC)
-    if start and not is_database and path.suffix in _SUFFIXES:
-        raise Damaged("it is no database")
+    if start and not start.strip(b"\0"):
+        raise Damaged("it begins with zeros")
     is_new = not start or os.path.exists(f"{path}-journal")  # killed while it was made
     if not is_new and not (is_database and start[68:] == _APPLICATION.to_bytes(4, "big")):
         raise _not_ours(path)

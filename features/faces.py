@@ -154,12 +154,10 @@ def best_detector() -> Feature:
     try:
         return yunet(find_yunet())
     except hub.HubError as error:
-        damaged = hub.cached(YUNET_REPO, YUNET_FILE) is not None
-        _log.log(
-            logging.WARNING if damaged else logging.INFO,
-            "faces: OpenCV's Haar cascade instead of YuNet: %s",
-            error,
-        )
+        if hub.cached(YUNET_REPO, YUNET_FILE) is None:
+            _log.info("faces: OpenCV's Haar cascade; `photorank download` fetches the better YuNet")
+        else:
+            _log.warning("faces: OpenCV's Haar cascade instead of YuNet: %s", error)
         return haar()
 
 

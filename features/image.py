@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import functools
 import importlib.util
 import os
@@ -288,3 +290,14 @@ def _reason(error: Exception) -> str:
         return "too large: not enough memory to decode it"
     text = " ".join(str(error).split()) or type(error).__name__
     return text if "truncated" in text else f"damaged: {text}"
+
+
+def hush_libtiff() -> None:
+    """Let libtiff print nothing of damaged files, for which Pillow has no switch; their errors are raised.
+
+    Asked of Pillow's own module, the system finds the function in the libtiff that it was linked with;
+    where it was linked statically there is none to be found, and all stays as it is.
+    """
+    module = importlib.util.find_spec("PIL._imaging")
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(module and module.origin).TIFFSetErrorHandler(None)

@@ -10,6 +10,14 @@ from typing import Any
 from .config.config import Settings, defaults
 
 
+class Names(argparse.Action):
+    """Names after one flag, separated by spaces or commas."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option: Any = None) -> None:
+        names = [name.strip() for value in values for name in value.split(",")]
+        setattr(namespace, self.dest, [name for name in names if name])
+
+
 def add_table(parser: argparse.ArgumentParser) -> None:
     given = parser.add_mutually_exclusive_group()
     text = "a ranked table (default: the newest in output/csvs)"
@@ -34,7 +42,7 @@ def add_copying(parser: argparse.ArgumentParser) -> None:
         group.add_argument(flag, action="store_true", default=False, help=text)
 
 
-def add_input(parser: argparse.ArgumentParser, *also: str) -> None:
+def add_input(parser: argparse.ArgumentParser, also: str = "") -> None:
     given = parser.add_mutually_exclusive_group()
     given.add_argument(
         "input",
@@ -42,8 +50,9 @@ def add_input(parser: argparse.ArgumentParser, *also: str) -> None:
         metavar="DIR",
         help="a folder of photos, or a table (.csv, .json, .parquet)",
     )
-    for flag in ("--input_dir", *also):
-        given.add_argument(flag, dest="input", metavar="DIR", help="the same as DIR")
+    given.add_argument("--input_dir", dest="input", metavar="DIR", help="the same as DIR")
+    if also:
+        given.add_argument(also, dest="input", metavar="FILE", help="a table; the same as DIR")
 
 
 def add_settings(
@@ -62,7 +71,7 @@ def add_settings(
         elif "tuple" in str(setting.type):
             options |= {"action": "append", "metavar": setting.metadata["metavar"]}
         elif str(setting.type) == "int":
-            options |= {"type": int, "metavar": "N"}
+            options |= {"type": _count, "metavar": "N"}
         elif setting.metadata["choices"]:
             options["choices"] = setting.metadata["choices"]
         else:
@@ -73,6 +82,13 @@ def add_settings(
         metavar="FILE",
         help="a TOML file with any of these settings; flags go before it",
     )
+
+
+def _count(text: str) -> int:
+    """A whole number from 0 up; that a setting is -1 where it is not given is no one else's matter."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"wanted a whole number from 0 up, got {text!r}")
+    return int(text)
 
 
 def _help(text: str, default: Any) -> str:

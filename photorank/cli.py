@@ -7,11 +7,12 @@ import io
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import __version__
-from .arguments import add_copying, add_input, add_settings, add_table
+from .arguments import Names, add_copying, add_input, add_settings, add_table
 from .utils.logging import set_up_logging
 
 DONE, WRONG_USE, INTERRUPTED = 0, 2, 130
@@ -38,7 +39,11 @@ def main(argv: Sequence[str]) -> int:
         sys.stdout.reconfigure(errors="surrogateescape")  # file names need not be UTF-8
     try:
         from . import commands
+        from .features.image import hush_libtiff
 
+        warnings.filterwarnings("ignore", module="PIL")  # a damaged photo's row says what matters
+        logging.getLogger("PIL").setLevel(logging.CRITICAL)
+        hush_libtiff()
         set_up_logging(logging.WARNING)  # a command with settings asks for more, if at all
         command: Callable[..., int] = getattr(commands, arguments.pop("command"))
         return command(**arguments)
@@ -93,7 +98,7 @@ def _add_tag(commands: Any) -> None:
         help="say of each photo what is amiss with it, and what to do",
         description="Tag the photos of a folder, or of a table of measurements: blurry, noisy, "
         "underexposed and more, each with a score, the reason in numbers and a suggestion; write "
-        "quality_results.csv and tagged_images.json. Nothing is hidden, moved or deleted.",
+        "quality_results.csv, tagged_images.json and tags.png. Nothing is hidden, moved or deleted.",
         argument_default=argparse.SUPPRESS,
     )
     add_input(parser, "--input_csv")
@@ -184,7 +189,11 @@ def _add_tune(commands: Any) -> None:
     for name, text in numbers.items():
         parser.add_argument(f"--{name}", type=int, metavar="N", help=text)
     parser.add_argument(
-        "--columns", nargs="+", metavar="COLUMN", help="what to weigh (default: all that vary)"
+        "--columns",
+        nargs="+",
+        action=Names,
+        metavar="COLUMN",
+        help="what to weigh (default: all that vary)",
     )
     parser.add_argument(
         "--output",
@@ -208,7 +217,11 @@ def _add_drift(commands: Any) -> None:
     for name, text in (("reference", "the table to compare with"), ("current", "the newer table")):
         parser.add_argument(f"--{name}", required=True, metavar="FILE", help=text)
     parser.add_argument(
-        "--columns", nargs="+", metavar="COLUMN", help="what to compare (default: all in common)"
+        "--columns",
+        nargs="+",
+        action=Names,
+        metavar="COLUMN",
+        help="what to compare (default: all in common but width, height, bytes)",
     )
     parser.add_argument(
         "--scene", metavar="COLUMN", help="count one photo of each of these, such as dup_group"

@@ -6,10 +6,8 @@ photos in the cache it is done before those would be there.
 
 from __future__ import annotations
 
-import json
 import logging
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
@@ -44,6 +42,7 @@ def rank(
     copying.check(copy_top, to, link or keepers_only or dry_run)
     _log_at_level(settings)
     output = Path(settings.output_csv or places.default_output(input)).expanduser()
+    _check_flags(input, flags)
     _get_ready(input, settings, partial(tables.check_output, output))
     table = pipeline.rank(input, **vars(settings))
     if tables.is_table(input):
@@ -71,6 +70,11 @@ def _check_any_read(table: pd.DataFrame, written: Sequence[Path]) -> None:
             f"none of the {len(table)} photos could be read (the first, {printable(first['file'])}: "
             f"{first['error']}); the reasons are in {reasons}"
         )
+
+
+def _check_flags(source: str, flags: Mapping[str, Any]) -> None:
+    if tables.is_table(source):
+        sources.check_table(n for n, v in flags.items() if n != "aesthetic" or v == "clip")
 
 
 def _get_ready(source: str | Path, settings: Settings, check_place: Callable[[], None]) -> None:
@@ -102,6 +106,7 @@ def tag(
     settings = places.with_cache(Settings.load(flags, config))
     _log_at_level(settings)
     is_table = tables.is_table(input)
+    _check_flags(input, flags)
     name = real(input).stem if is_table else real(input).name
     folder = Path(output_dir or Path("output", "tags", name or "root")).expanduser()
     profile = Profile.load(settings.profile)
@@ -167,14 +172,15 @@ def evaluate(table: str | None, top_k: int = 20, labels: str | None = None) -> i
 
 
 def _draw_and_print(table: str | None, top_k: int = 20, labels: str | None = None) -> None:
-    from . import evaluating
+    from . import evaluating, looking
     from .evaluation import agreement, proxy_metrics
 
     path = Path(table or places.newest_table())
     ranked = tables.load(path)
     found = evaluating.evaluate(ranked, labels)
+    looking.warn_of_gone(ranked)
     metrics = {name: figure for name, figure in found.items() if name != "agreement"}
-    print(f"Proxy metrics: {json.dumps(metrics)}")
+    print(f"Proxy metrics: {proxy_metrics.as_line(metrics)}")
     print(proxy_metrics.as_text(metrics))
     files = [evaluating.write(found, path.stem), *evaluating.draw(ranked, path.stem, top_k)]
     if labels is not None:
@@ -260,6 +266,7 @@ def show(
     copying.check(copy_top, to, link or keepers_only or dry_run)
     path = Path(table or places.newest_table())
     ranked = tables.load(path)
+    looking.warn_of_gone(ranked)
     page = Path(html) if html else Path("results", f"{path.stem}.html")
     looking.show(ranked, page, path.stem)
     print(f"look at {page}")
@@ -290,6 +297,5 @@ def download(config: str | None = None, **flags: Any) -> int:
 
 
 def _log_at_level(settings: Settings) -> None:
-    warnings.filterwarnings("ignore", module="PIL")  # a damaged photo's row says what matters
     noise = logging.WARNING if settings.quiet else logging.INFO
     set_up_logging(logging.DEBUG if settings.verbose else noise)

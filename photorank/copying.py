@@ -36,11 +36,13 @@ def copy(
     check_columns(table, "file", "path")
     folder = Path(os.path.abspath(os.path.expanduser(to)))
     plan = _copies(measured_rows(table), folder)
-    blocked = [target for source, target in plan if _in_the_way(source, target, link)]
+    blocked = [(source, target) for source, target in plan if _in_the_way(source, target, link)]
     if blocked:
+        links = all(t.is_symlink() and t.resolve() == s.resolve() for s, t in blocked)
+        what = "exist as links to these photos" if links else "exist and differ"
         raise ValueError(
-            f"{len(blocked)} of {len(plan)} files exist in {folder} and differ (first: "
-            f"{blocked[0].name}): nothing was copied; give another folder"
+            f"{len(blocked)} of {len(plan)} files {what} in {folder} (first: {blocked[0][1].name}): "
+            "nothing was copied; give another folder"
         )
     for source, target in plan:
         if not dry_run and not target.is_symlink() and not target.exists():

@@ -16,7 +16,8 @@ from .evaluation.drift_plot import draw_drift
 from .tables import as_table, columns_of, derived_columns
 from .utils import io
 
-_NO_MEASURE = ("scene",)
+_NO_MEASURE = ("scene", "width", "height", "bytes")
+"""A camera held upright, or another size of file, is no drift; who wants these names them."""
 
 
 def drift(
@@ -32,9 +33,9 @@ def drift(
     Args:
         reference, current: tables from `extract`, `rank` or `load`, or the paths of saved ones; any
             tables with numeric columns in common.
-        columns: which to compare; none: all numeric ones that both have. Columns that a ranking
-            adds are left out, but for `final_score` where both were ranked with one scale and
-            one set of weights.
+        columns: which to compare; none: all numeric ones that both have, but for width, height and
+            bytes, which say how a camera was held. Columns that a ranking adds are left out, but
+            for `final_score` where both were ranked with one scale and one set of weights.
         scene: a column of both that names the scene of each photo (`dup_group` does); of each scene
             only the first photo by `file` then counts, for photos of one scene are alike.
         alpha: how often, 0 to 1, a comparison of like with like may raise a false alarm.
@@ -73,7 +74,7 @@ def comparable(
     names, alone = _common(old, new, columns, notes)
     if not names:
         raise ValueError(
-            "the two tables have no numeric column in common: nothing to compare; the reference has "
+            "the two tables have no measured column in common: nothing to compare; the reference has "
             f"{', '.join(alone['reference']) or 'none'}, the current {', '.join(alone['current']) or 'none'}"
         )
     _check_versions(old, new, names, notes)
@@ -100,7 +101,7 @@ def _common(
     old: pd.DataFrame, new: pd.DataFrame, wanted: Sequence[str], notes: list[str]
 ) -> tuple[list[str], dict[str, list[str]]]:
     """The columns to compare, and those that only one table has."""
-    sides = {"reference": _numeric(old), "current": _numeric(new)}
+    sides = {"reference": _numeric(old, wanted), "current": _numeric(new, wanted)}
     both = [n for n in sides["reference"] if n in sides["current"] and _any_values(n, old, new)]
     for name in wanted:
         if name not in both:
@@ -118,8 +119,9 @@ def _common(
     return list(wanted) or both, alone
 
 
-def _numeric(table: pd.DataFrame) -> list[str]:
+def _numeric(table: pd.DataFrame, wanted: Sequence[str]) -> list[str]:
     left_out = {*derived_columns(table), *_NO_MEASURE} - {"final_score"}
+    left_out -= set(_NO_MEASURE) & set(wanted)
     numeric = table.select_dtypes(["number", "bool"]).columns
     return [str(name) for name in numeric if name not in left_out]
 
@@ -167,7 +169,9 @@ def _versions(table: pd.DataFrame) -> dict[str, str]:
 
 def _one_of_each(table: pd.DataFrame, scene: str, which: str) -> pd.DataFrame:
     """The first photo by file of each scene, and every photo that has none."""
-    if scene not in table or "file" not in table:
-        raise ValueError(f"the {which} has no columns {scene!r} and 'file' to tell scenes by")
+    for name in (scene, "file"):
+        if name not in table:
+            hint = near(name, map(str, table))
+            raise ValueError(f"the {which} has no column {name!r} to tell scenes by; {hint}")
     by_file = table.sort_values("file", kind="stable")
     return by_file[~by_file[scene].duplicated() | by_file[scene].isna()]

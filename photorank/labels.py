@@ -101,6 +101,11 @@ def match_labels(labels: pd.DataFrame, photos: pd.DataFrame) -> tuple[pd.DataFra
     numeric = labels["rating"].notna().to_numpy()
     notes = _notes(names, found, numeric)
     usable = [i for i, rows in enumerate(found) if len(rows) == 1 and numeric[i]]
+    if not numeric.any():
+        raise ValueError(
+            f"no rating of the {len(names)} labels is a number (column {labels.attrs['columns'][0]!r}): "
+            "give numbers, higher is better"
+        )
     if not usable:
         raise ValueError(
             f"no label fits a photo: {'; '.join(notes)}; the photos are named like "

@@ -19,6 +19,7 @@ from .evaluation.contact_sheet import contact_sheet
 from .features.image import Photo, PhotoError
 from .tables import check_columns, columns_of, measured_rows
 from .utils import io
+from .utils.logging import logger
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,17 @@ def montage(table: pd.DataFrame, path: str | os.PathLike[str], title: str = "") 
     pictures = map(_picture, photos["path"])
     io.write(target, lambda part: montages.montage(pictures, captions, part, title))
     return target
+
+
+def warn_of_gone(table: pd.DataFrame) -> None:
+    """Say it once where photos are no longer where the table says."""
+    check_columns(table, "path")
+    paths = measured_rows(table)["path"]
+    gone = sum(not os.path.exists(str(path)) for path in paths)
+    if gone:
+        count = "none" if gone == len(paths) else f"{gone}"
+        can = "can" if gone == len(paths) else "cannot"
+        logger.warning("%s of the %d photos %s be opened: moved since?", count, len(paths), can)
 
 
 def keepers(table: pd.DataFrame) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable
 from functools import partial
@@ -37,7 +38,8 @@ def fetch_models(settings: Settings) -> None:
     missing = [find for find in wanted if not _is_here(find)]
     problem = hub.out_of_reach() if missing else None
     if problem:
-        logger.info("models that are missing cannot be downloaded: %s", problem)
+        logger.info("no way to download the models that are missing (--verbose says why)")
+        logger.debug("%s", problem)
         return
     for find in missing:
         try:
@@ -114,7 +116,11 @@ def _clip_heads(settings: Settings) -> list[Any]:
             raise aesthetic.CheckpointMissing(f"a vocabulary needs CLIP: {error}") from error
         if settings.aesthetic == "clip":
             raise
-        logger.warning("ranking without CLIP (--aesthetic none asks for that): %s", error)
+        _say_once(
+            "no CLIP weights here: ranking without; `photorank download` fetches them, "
+            "--aesthetic none hides this"
+        )
+        logger.debug("%s", error)
         return []
     encoder = aesthetic.clip_encoder(
         checkpoint, settings.device, settings.batch_size, settings.precision
@@ -126,9 +132,15 @@ def _clip_heads(settings: Settings) -> list[Any]:
     return [aesthetic.aesthetic_head(encoder, *prompts), *tags]
 
 
+@functools.cache
+def _say_once(text: str) -> None:
+    """In a process that ranks many folders, not at each of them."""
+    logger.warning(text)
+
+
 def cache_of(settings: Settings) -> str:
     """The file that keeps what is measured; empty: none."""
-    return "" if settings.cache == "off" else settings.cache
+    return "" if settings.cache.lower() == "off" else settings.cache
 
 
 def clip_names(settings: Settings) -> tuple[str, str, str | None]:

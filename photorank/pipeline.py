@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +34,13 @@ from .tables import (
     measured_rows,
     save,
     with_names,
+    with_numbers,
 )
 from .tagging import with_tags
 from .utils import io
 from .utils.logging import logger, progress
 from .versions import outdated_columns
-from .weighing import given_weights, scale_of, weights_of
+from .weighing import fixed_scale, given_weights, scale_of, weights_of
 
 __all__ = ["extract", "fit_scale", "load", "rank", "save"]
 
@@ -67,9 +68,12 @@ def rank(source: Any, **settings: Any) -> pd.DataFrame:
     start = time.monotonic()
     chosen = Settings.load(settings)
     measured = as_table(source) if is_table(source) else _measured(source, chosen)
-    table, record = _ranked(measured, chosen)
+    kept = fixed_scale(measured, chosen)
+    table, record = _ranked(measured, replace(chosen, **kept))
     table, _ = with_tags(table, Profile.load(chosen.profile))
     record |= {"photorank": __version__, "settings": _plain(chosen)}
+    if kept:  # by the name that it was given, for the next time
+        record["settings"]["scale"] = measured.attrs["photorank"]["settings"]["scale"]
     record["seconds"] = round(time.monotonic() - start, 2)
     record["tags"] = table.attrs["photorank"]["tags"]
     table.attrs["photorank"] = measured.attrs.get("photorank", {}) | record
@@ -168,7 +172,9 @@ def _check_before(settings: Settings, columns: list[dict[str, Any]]) -> None:
 
 def _ranked(measured: pd.DataFrame, settings: Settings) -> tuple[pd.DataFrame, dict[str, Any]]:
     """The ordered table and what the record says of how it came about."""
-    table = with_names(measured.drop(columns=derived_columns(measured)))
+    table, bad = with_numbers(with_names(measured.drop(columns=derived_columns(measured))))
+    for note in bad:
+        logger.warning(note)
     good = measured_rows(table)
     columns = columns_of(table, settings.lower_is_better)
     notes: list[str] = []
@@ -186,7 +192,7 @@ def _ranked(measured: pd.DataFrame, settings: Settings) -> tuple[pd.DataFrame, d
         dropped = [f"{n} has no value here: its weight goes to the others" for n in fused.dropped]
         for note in dropped:
             logger.warning(note)
-        record["notes"] = [*filter(None, [outdated_columns(columns)]), *dropped, *notes]
+        record["notes"] = [*filter(None, [outdated_columns(columns)]), *bad, *dropped, *notes]
         table = table.join(fused.table)
         if settings.scale == DEFAULT_SCALE:
             table[SCORE_1_TO_10] = (1 + 9 * table["final_score"]).round(1)

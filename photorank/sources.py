@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,11 @@ from .features.extract import Source
 from .features.image import photo_suffixes
 from .models import vocabulary_of, wants_clip
 from .utils.find import Found, find, real
+
+_OF_PHOTOS = (
+    *("features", "vocabulary", "positive_prompt", "negative_prompt", "exclude", "limit"),
+    *("aesthetic", "clip_model", "clip_pretrained", "clip_preprocess"),
+)
 
 
 def check(source: Any, settings: Settings) -> tuple[list[Source], list[str], dict[str, Any]]:
@@ -29,6 +34,19 @@ def check(source: Any, settings: Settings) -> tuple[list[Source], list[str], dic
         aesthetic.prompt_pairs(settings.positive_prompt, settings.negative_prompt)
     vocabulary_of(settings)
     return sources, files, record
+
+
+def check_table(asked: Iterable[str]) -> None:
+    """Make sure that nothing is asked of a table that takes photos; `asked`: names of settings.
+
+    Raises:
+        ValueError: something is.
+    """
+    if idle := ", ".join(f"--{name}" for name in asked if name in _OF_PHOTOS):
+        raise ValueError(
+            f"{idle}: a table is taken as it was measured: give the folder of its photos instead, or "
+            "leave this out"
+        )
 
 
 def _sources(source: Any, settings: Settings) -> tuple[list[Source], list[str], dict[str, Any]]:

@@ -61,6 +61,7 @@ RAW_COLUMNS = [
     "entropy",
     "content_hash",
 ]
+_SHOWN = 40  # characters of a cell
 TAG_COLUMNS = ["quality_class", "quality_score", "tags", "tag_reasons", "suggestions"]
 DUPLICATE_COLUMNS = ["dup_group", "dup_keeper", "dup_distance", "dup_size"]
 
@@ -243,6 +244,30 @@ def with_names(table: pd.DataFrame) -> pd.DataFrame:
     errors = named.get("error", failed)
     named["error"] = pd.Series(None, index=named.index, dtype=object).mask(failed, errors)
     return named.reset_index(drop=True)  # tables that were put together repeat their labels
+
+
+def with_numbers(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """With the cells emptied that are no numbers in a column of numbers, and a sentence on each such column.
+
+    A column of numbers is one that photorank ranks, or one in which most cells are numbers.
+    """
+    declared = {c["name"]: c["better"] for c in columns_of(table)}
+    others = {*FACTS, *FIRST_COLUMNS, *TAG_COLUMNS, *declared, "missing", "error"}
+    notes = []
+    for name in table.select_dtypes(exclude=["number", "bool"]):
+        cells = table[name].dropna()
+        numbers = pd.to_numeric(cells, errors="coerce")
+        bad = cells[numbers.isna()]
+        is_ranked = declared.get(str(name), "neither") != "neither"
+        if not len(bad) or not (is_ranked or (name not in others and 2 * len(bad) < len(cells))):
+            continue
+        table = table.assign(**{str(name): numbers.astype(float).reindex(table.index)})
+        be = "is no number" if len(bad) == 1 else "are no numbers"
+        first = repr(str(bad.iloc[0])[:_SHOWN])
+        notes.append(
+            f"{name}: {len(bad)} of {len(cells)} values {be} ({first}): counted as missing"
+        )
+    return table, notes
 
 
 def _is_empty(value: Any) -> bool:

@@ -24,6 +24,7 @@ from .sources import photos_in
 from .summary import printable
 from .utils import io, journal
 from .utils.find import find, real
+from .utils.logging import logger
 
 _BATCH = (
     32  # photos measured between two writes: what a kill may cost is their time, not their rows
@@ -77,7 +78,7 @@ class Watch:
         window: int,
     ) -> None:
         """Raises ValueError if the table there is of another folder, scale or set of columns."""
-        self.failed, self.drifted = 0, False
+        self.failed, self.drifted, self._gone = 0, False, False
         self._folder, self._output, self._window = real(folder), output, window
         self._chosen, self._reference = settings, reference
         self._features = features_of(settings)
@@ -104,7 +105,8 @@ class Watch:
             self._compare(max(0, full - 1), full, draw=False)  # how it stands
             before: dict[str, Stamp] = {}
             while True:
-                now = {f: s for f, s in self._look().items() if known.get(f) != s}
+                there = self._look() if once else self._patient_look()
+                now = {f: s for f, s in there.items() if known.get(f) != s}
                 settled = [file for file in now if now[file] == before.get(file)]
                 for i in range(0, len(settled), _BATCH):
                     self._score({file: now[file] for file in settled[i : i + _BATCH]}, known)
@@ -156,6 +158,20 @@ class Watch:
             )
         return rows
 
+    def _patient_look(self) -> dict[str, Stamp]:
+        """The same; nothing while the folder itself is gone: a card or share comes back."""
+        try:
+            stamps = self._look()
+        except ValueError as error:
+            if not self._gone:
+                logger.warning("%s; waiting until it is back", error)
+            self._gone = True
+            return {}
+        if self._gone:
+            self._say(f"{self._folder} is back", True)
+        self._gone = False
+        return stamps
+
     def _look(self) -> dict[str, Stamp]:
         """The photos that are there, by their path in the folder."""
         stamps = {}
@@ -168,8 +184,16 @@ class Watch:
         return stamps
 
     def _score(self, arrived: Mapping[str, Stamp], known: dict[str, Stamp]) -> None:
-        """Measure photos, write their rows and print a line for each."""
+        """Measure photos, write their rows and print a line for each; none of what is gone again."""
         rows = self._ranked(arrived)
+        there = [
+            not isinstance(error, str) or (self._folder / file).exists()
+            for file, error in zip(rows["file"], rows["error"], strict=True)
+        ]
+        rows = rows[there]
+        arrived = {file: arrived[file] for file in rows["file"]}
+        if not arrived:
+            return
         before = self._windows(len(known))
         if known.keys() & arrived.keys():  # changed since they were scored: in the place they had
             self._replace(rows)

@@ -11,20 +11,47 @@ import pandas as pd
 from .config.config import DEFAULT_SCALE, DEFAULT_SCALE_FILE, Settings
 from .ranking.fusion import Scale
 from .ranking.weights import check_weights, read_weights
+from .utils.logging import logger
 
 
 def scale_of(settings: Settings, columns: list[dict[str, Any]]) -> Scale | str:
-    """The scale that was given, read if it is a file; else the name of the one to fit to the table."""
-    given = settings.scale
-    if given == "":
+    """The scale that was given, read if it is a file; else the name of the one to fit to the table.
+
+    Raises:
+        ValueError: no scale, a damaged one, or one of another normalisation than is asked for.
+    """
+    if isinstance(settings.scale, str) and not settings.scale:
         return settings.normalization
+    scale, asked = _given_scale(settings.scale, columns), settings.normalization
+    if asked not in ("robust", scale.method):
+        raise ValueError(
+            f"the scale is of the normalization {scale.method!r}, and {asked!r} is asked for: leave "
+            "out one of the two"
+        )
+    return scale
+
+
+def _given_scale(given: Any, columns: list[dict[str, Any]]) -> Scale:
     if given == DEFAULT_SCALE:
         given = DEFAULT_SCALE_FILE
     if isinstance(given, str | os.PathLike):
         return Scale.load(given, columns)
     if not hasattr(given, "normalise"):
         raise ValueError(f"scale is a saved scale's file or what fit_scale returned, got {given!r}")
-    return given
+    return cast(Scale, given)
+
+
+def fixed_scale(table: pd.DataFrame, settings: Settings) -> dict[str, Any]:
+    """The scale that the table was scored by as a setting, if that was a fixed one and none is asked for.
+
+    Its scores then stay what they are. Fitted scales are fitted anew: that is what they are for.
+    """
+    record = table.attrs.get("photorank", {})
+    name = record.get("settings", {}).get("scale", "")
+    if not name or "scale" not in record or settings.scale or settings.normalization != "robust":
+        return {}
+    logger.info("scores stay on the scale that the table was scored by (--scale gives another)")
+    return {"scale": DEFAULT_SCALE if name == DEFAULT_SCALE else Scale(**record["scale"])}
 
 
 def weights_of(

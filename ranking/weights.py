@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
 import numbers
@@ -63,9 +64,13 @@ def check_weights(
     for given, weight in weights.items():
         name = ALIASES.get(given, given)
         if known.get(name, "neither") == "neither":
-            ranked = ", ".join(n for n, better in known.items() if better != "neither")
+            ranked = [n for n, better in known.items() if better != "neither"]
+            close = [] if name in known else difflib.get_close_matches(name, ranked)
             problem = "is reported but never ranked" if name in known else "is no column"
-            raise ValueError(f"weight for {given!r}: {given!r} {problem}; there is: {ranked}")
+            hint = (
+                f"did you mean {' or '.join(close)}?" if close else f"there is: {', '.join(ranked)}"
+            )
+            raise ValueError(f"weight for {given!r}: {given!r} {problem}; {hint}")
         if isinstance(weight, bool) or not isinstance(weight, numbers.Real):
             raise ValueError(f"weight for {given!r}: wanted a number, got {weight!r}")
         number = float(weight)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import resource
@@ -19,8 +20,10 @@ import pytest
 from PIL import Image
 
 import photorank as pr
+from photorank import models
 from photorank.cli import main
 from photorank.features.base import declare
+from photorank.utils.logging import set_up_logging
 from photorank.versions import outdated_columns
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -193,7 +196,18 @@ def test_a_table_is_ranked_without_its_photos(folder: Path) -> None:
         (["nowhere"], "nowhere': No such file or directory; give a folder of photos"),
         (["photos/a.jpg"], "Not a directory; give the folder that holds it"),
         (["empty"], "no photos in empty; give a folder with"),
-        (["photos", "--weights", "sharp=1"], "'sharp' is no column; there is:"),
+        (["photos", "--weights", "zz=1"], "'zz' is no column; there is:"),
+        (["photos", "--weights", "sharpnes=1"], "is no column; did you mean sharpness?"),
+        (["photos", "--scale", "default", "--normalization", "rank"], "and 'rank' is asked for"),
+        (["photos", "--cache", "On"], "cache is a file, or off, got 'On'"),
+        (["own.csv", "--vocabulary", "words.txt"], "--vocabulary: a table is taken as it was"),
+        (["own.csv", "--limit", "1", "--exclude", "x"], "--limit, --exclude: a table is taken"),
+        (["own.csv", "--aesthetic", "clip"], "--aesthetic: a table is taken as it was measured"),
+        (["utf16.csv"], "it is UTF-16, not UTF-8: save it as CSV UTF-8"),
+        (
+            ["photos", "--output_csv", "/proc/x.csv"],
+            "No such file or directory; give another place",
+        ),
         (["photos", "--weights", "sharpness=-1"], "wanted 0 or more, got -1.0"),
         (["photos", "--weights", "sharpness=0"], "every weight is 0"),
         (
@@ -221,6 +235,8 @@ def test_wrong_use_is_one_line_and_exit_2(
     Path("broken").mkdir()
     Path("broken/x.jpg").write_bytes((folder / "a.jpg").read_bytes()[:3000] + bytes(3000))
     Path("bad.toml").write_text("wrokers = 1")
+    Path("own.csv").write_text("file,sharpness\na,1\nb,2\n")
+    Path("utf16.csv").write_text("file,sharpness\na,1\n", encoding="utf-16")
     assert rank(*arguments) == 2
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("photorank: ")
@@ -431,3 +447,106 @@ def test_a_column_that_drops_out_is_a_warning_even_when_quiet(
 ) -> None:
     assert rank(folder, "--weights", "aesthetic=1,sharpness=1", "--quiet") == 0
     assert "WARNING aesthetic has no value here" in capsys.readouterr().err
+
+
+def test_the_cache_can_be_switched_off_in_any_case(folder: Path) -> None:
+    assert rank(folder, "--cache", "OFF") == 0
+    assert sorted(path.name for path in Path().iterdir()) == ["output", "photos"]
+
+
+def test_a_number_of_threads_is_no_less_than_0(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        rank(folder, "--workers", "-1")
+    assert ended.value.code == 2
+    assert "--workers: wanted a whole number from 0 up, got '-1'" in capsys.readouterr().err
+
+
+def test_that_there_is_no_clip_is_short_and_said_once(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "empty"))
+    models._say_once.cache_clear()
+    set_up_logging(logging.WARNING)
+    for _ in range(2):
+        pr.rank(folder, features=["sharpness", "aesthetic"], weights="sharpness=1", quiet=True)
+    (said,) = capsys.readouterr().err.splitlines()
+    assert "no CLIP weights here: ranking without; `photorank download` fetches them" in said
+    assert len(said) < 120
+
+
+def test_a_bad_cell_is_said_and_the_others_count(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "file,sharpness,own,words\na,1,1,x\nb,zz,2,y\nc,3,3,z\nd,4,n.b.,5\n"
+    Path("t.csv").write_text(text)
+    assert rank("t.csv", "--weights", "sharpness=1,own=1", "--normalization", "minmax") == 0
+    said = capsys.readouterr().err
+    assert "sharpness: 1 of 4 values is no number ('zz'): counted as missing" in said
+    assert "own: 1 of 4 values is no number ('n.b.'): counted as missing" in said
+    assert "words" not in said
+    ranked = pr.load("output/csvs/t.csv").set_index("file")
+    assert ranked["sharpness_norm"].to_dict() == {
+        "a": 0,
+        "b": 0.5,
+        "c": pytest.approx(2 / 3),
+        "d": 1,
+    }
+    assert ranked.loc["b", "missing"] == "sharpness"
+
+
+@pytest.mark.parametrize("scale", ["default", "scale.json"])
+def test_a_table_that_was_scored_by_a_fixed_scale_stays_on_it(folder: Path, scale: str) -> None:
+    table = pr.rank(folder, aesthetic="none")
+    pr.fit_scale(table.assign(sharpness=table["sharpness"] * 3)).save("scale.json")
+    assert rank(folder, "--scale", scale) == 0
+    first = pr.load("output/csvs/photos.csv").set_index("file")
+    for source in ("output/csvs/photos.csv", "again.csv"):  # and so from table to table
+        assert rank(source, "--output_csv", "again.csv") == 0
+        again = pr.load("again.csv").set_index("file")
+        assert again["final_score"].to_dict() == pytest.approx(first["final_score"].to_dict())
+        assert ("score_1_to_10" in again) == (scale == "default")
+    assert (
+        pr.rank("again.csv", normalization="rank").attrs["photorank"]["scale"]["method"] == "rank"
+    )
+
+
+def test_utf_16_is_named_for_labels_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert rank(folder) == 0
+    Path("stars.csv").write_text("file;stars\na.jpg;4\n", encoding="utf-16")
+    assert main(["evaluate", "--labels", "stars.csv"]) == 2
+    Path("stars.csv").write_text("file,stars\na.jpg,good\nb.png,bad\n")
+    assert main(["evaluate", "--labels", "stars.csv"]) == 2
+    said = capsys.readouterr().err
+    assert "it is UTF-16, not UTF-8: save it as CSV UTF-8" in said
+    assert "no rating of the 2 labels is a number (column 'stars')" in said
+
+
+def test_photos_that_have_moved_are_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert rank(folder, "--quiet") == 0
+    (folder / "a.jpg").rename("a.jpg")
+    assert main(["show"]) == 0
+    folder.rename("elsewhere")
+    assert main(["show"]) == 0
+    assert main(["evaluate"]) == 0
+    said = capsys.readouterr().err
+    assert said.count("1 of the 2 photos cannot be opened: moved since?") == 1
+    assert said.count("none of the 2 photos can be opened: moved since?") == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Pillow's libtiff is linked statically there")
+def test_a_broken_tiff_is_a_row_and_no_lines_of_libtiff(
+    folder: Path, photo: np.ndarray, capfd: pytest.CaptureFixture[str]
+) -> None:
+    Image.fromarray(photo).save(folder / "c.tif", compression="tiff_lzw")
+    data = (folder / "c.tif").read_bytes()
+    (folder / "c.tif").write_bytes(data[:5000] + bytes(20_000) + data[25_000:])
+    assert rank(folder, "--quiet") == 0
+    assert capfd.readouterr().err == ""
+    assert pr.load("output/csvs/photos.csv")["error"].notna().sum() == 1

@@ -16,7 +16,9 @@ from scipy import stats
 
 import photorank as pr
 from photorank.cli import main
+from photorank.evaluation import drift_plot, figures
 from photorank.evaluation.drift import compare, drift, psi
+from photorank.evaluation.drift_plot import draw_drift
 from photorank.evaluation.drift_text import as_text
 from photorank.evaluation.text_table import WIDTH
 
@@ -254,8 +256,21 @@ def test_chosen_columns(rng: np.random.Generator) -> None:
 
 
 def test_nothing_in_common(rng: np.random.Generator) -> None:
-    with pytest.raises(ValueError, match=r"no numeric column in common.*has a, b, the current c"):
+    with pytest.raises(ValueError, match=r"no measured column in common.*has a, b, the current c"):
         pr.drift(table(rng, 5), pd.DataFrame({"c": [1.0, 2.0]}))
+
+
+def test_a_camera_held_upright_is_no_drift_unless_it_is_asked_for(
+    rng: np.random.Generator, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, new = (table(rng, 100).assign(width=w, height=h, bytes=w) for w, h in ((9, 4), (4, 9)))
+    assert {r["column"] for r in pr.drift(old, new)["columns"]} == {"a", "b"}
+    for name, one in (("old.csv", old), ("new.csv", new)):
+        one.to_csv(name, index=False)
+    given = ["drift", "--reference", "old.csv", "--current", "new.csv", "--columns"]
+    assert main([*given, "a,b"]) == 0
+    assert main([*given, "width, a", "b"]) == 3
+    assert "width" in capsys.readouterr().out
 
 
 def test_one_photo_of_each_scene(rng: np.random.Generator) -> None:
@@ -267,8 +282,10 @@ def test_one_photo_of_each_scene(rng: np.random.Generator) -> None:
     assert row(alone, "a")["p"] == row(counted, "a")["p"]
     assert counted["current"]["photos"] == 20
     assert "one photo of each scene counts" in counted["notes"]
-    with pytest.raises(ValueError, match="the reference has no columns 'burst' and 'file'"):
+    with pytest.raises(ValueError, match="the reference has no column 'burst' to tell"):
         pr.drift(old, new, scene="burst")
+    with pytest.raises(ValueError, match=r"no column 'scen' to tell .*; did you mean scene\?"):
+        pr.drift(old, new, scene="scen")
 
 
 def test_two_versions_of_a_column_do_not_compare(photo: np.ndarray) -> None:
@@ -358,3 +375,34 @@ def test_every_sort_of_column_can_be_drawn(here: Path, rng: np.random.Generator)
     pr.save(new, "new.csv")
     assert main(["drift", "--reference", "old.csv", "--current", "new.csv"]) == 3
     assert Path("results/drift_new.png").stat().st_size > 10_000
+
+
+def test_the_plot_says_that_it_does_not_show_all_that_drifted(
+    rng: np.random.Generator, tmp_path: Path
+) -> None:
+    old, new = (
+        pd.DataFrame({f"c{i}": rng.normal(shift, 1, 60) for i in range(15)}) for shift in (0, 9)
+    )
+    draw_drift(old, new, pr.drift(old, new), tmp_path / "plot.svg")
+    assert "15 of 15 columns drifted, the first 12 are shown" in (tmp_path / "plot.svg").read_text()
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(0, 12), (0, 60), (2, 700), (0, 2e5), (5000, 6000), (9e4, 6e5)]
+)
+@pytest.mark.parametrize("heavy", [True, False])
+def test_tick_labels_are_there_and_do_not_collide(low: float, high: float, heavy: bool) -> None:
+    values = np.linspace(low, high, 200)
+    figure = figures.blank(12, 4)
+    axes = figure.add_subplot(1, 3, 1)
+    figure.add_subplot(1, 3, 3)
+    about = {"column": "x", "psi": 0, "ks": 0, "verdict": "stable", "heavy_tailed": heavy}
+    drift_plot._panel(axes, about, values, values)
+    figure.canvas.draw()
+    boxes = sorted(
+        (label.get_window_extent() for label in axes.get_xticklabels() if label.get_text()),
+        key=lambda box: box.x0,
+    )
+    inside = [b for b in boxes if axes.bbox.x0 <= (b.x0 + b.x1) / 2 <= axes.bbox.x1]
+    assert len(inside) >= 2
+    assert all(a.x1 < b.x0 for a, b in itertools.pairwise(inside))

@@ -84,7 +84,7 @@ def test_without_yunet_the_cascade_finds_faces(
     caplog.set_level(logging.INFO, "photorank")
     feature = faces.best_detector()
     assert feature.fingerprint == faces.haar().fingerprint == faces.FACES.fingerprint
-    assert "is not cached: run `photorank download`" in caplog.text
+    assert "`photorank download` fetches the better YuNet" in caplog.text
     truth = labelled(shared_data / "faces_dlib")
     found = {path: measure(feature, path) for path in truth}
     assert all(present == 1.0 for present, _, _ in found.values())

@@ -135,6 +135,10 @@ def test_links_dry_runs_and_photos_that_have_gone(
     (link,) = pr.copy(ranked.head(1), tmp_path / "links", link=True)
     assert link.readlink() == folder / ranked["file"].iloc[0]
     assert pr.copy(ranked.head(1), tmp_path / "links", link=True) == [link]
+    with pytest.raises(
+        ValueError, match=r"1 of 1 files exist as links to these photos in .*: noth"
+    ):
+        pr.copy(ranked.head(1), tmp_path / "links")
     gone = ranked.assign(path="/no/such/" + ranked["file"])
     with pytest.raises(
         ValueError, match=r"3 of 3 photos are no longer there .* rank the folder again"
@@ -162,7 +166,7 @@ def test_the_commands(
     out = capsys.readouterr().out
     assert "1 of them near-duplicates of a better one" in out
     metrics = json.loads(next(line for line in out.splitlines() if "Proxy" in line)[15:])
-    assert metrics["duplicate_fraction"] == pytest.approx(1 / 3, abs=1e-6)
+    assert metrics["duplicate_fraction"] == pytest.approx(1 / 3, abs=5e-4)
     name = folder.name
     for picture in (
         f"results/{name}.png",

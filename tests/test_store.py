@@ -418,7 +418,7 @@ def test_it_waits_while_another_run_writes(cache: Path) -> None:
 
 
 def garbage(cache: Path) -> None:
-    cache.write_bytes(b"garbage" * 999)
+    cache.write_bytes(bytes(8192) + b"garbage" * 999)
 
 
 def cut(cache: Path) -> None:
@@ -468,17 +468,18 @@ def test_a_damaged_store_is_set_aside_and_begun_anew(
 
 
 def test_another_s_file_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
-    text, database = tmp_path / "IMG_1.jpg", tmp_path / "catalog.db"
-    text.write_text("precious")
+    text, named, database = (tmp_path / n for n in ("IMG_1.jpg", "no.sqlite", "catalog.db"))
+    for file in (text, named):
+        file.write_text("precious")
     with sqlite3.connect(database) as db:
         db.execute("CREATE TABLE photos (name)")
     db.close()
-    for file in (text, database):
+    for file in (text, named, database):
         before = file.read_bytes()
         with pytest.raises(ValueError, match=f"{file} is no cache of photorank's: give another"):
             Store(file, ["k"])
         assert file.read_bytes() == before
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["IMG_1.jpg", "catalog.db"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["IMG_1.jpg", "catalog.db", "no.sqlite"]
 
 
 @pytest.mark.parametrize("place", ["file/store.sqlite", "folder", "/proc/store.sqlite"])

@@ -14,7 +14,7 @@ from PIL import Image
 from photorank.evaluation import lettering
 from photorank.evaluation.lettering import fitted, with_font
 from photorank.evaluation.montage import Caption, montage
-from photorank.evaluation.visualization import histograms
+from photorank.evaluation.visualization import histograms, without_strays
 
 RED, GREEN, BLUE = (200, 30, 30), (30, 160, 30), (30, 30, 200)
 FEATURE = (138, 143, 152)  # the bars of a measured column
@@ -179,3 +179,10 @@ def test_letters_that_no_font_has_become_squares(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(lettering, "_east_asian_fonts", tuple)
     assert with_font("\u6771\u4eac-\u0416.jpg")[0] == "\u25a1\u25a1-\u0416.jpg"
     assert with_font("a\nb\udcff")[0] == r"a\nb\udcff"
+
+
+def test_one_value_far_out_leaves_the_others_their_bars() -> None:
+    values = np.append(np.linspace(1, 3, 39), 312)
+    np.testing.assert_array_equal(without_strays(values), values[:-1])
+    for kept in (values[:-1], np.full(9, 2.0), np.empty(0)):
+        np.testing.assert_array_equal(without_strays(kept), kept)

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ import pytest
 from PIL import Image
 
 import photorank as pr
+from photorank import watching
 from photorank.cli import main
 from photorank.utils import journal
 
@@ -138,6 +140,37 @@ def test_the_table_can_be_ranked_and_is_not_overwritten(drop: Path) -> None:
     assert ranked["rank"].to_list()[:4] == [1, 2, 3, 4]
     assert ranked["error"].notna().sum() == 1
     assert TABLE.read_bytes() == before
+
+
+def test_a_folder_that_is_gone_for_a_moment_is_waited_for(
+    drop: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """Also if it goes while a batch is measured: those photos are scored when it is back."""
+    fill(drop, 0, 2)
+    away, measure = Path("away"), watching.pipeline.extract
+    looks = iter(range(100))
+
+    def vanish(*given: Any, **settings: Any) -> pd.DataFrame:
+        if drop.exists() and not TABLE.read_text().count("\n") > 1:
+            drop.rename(away)
+        return measure(*given, **settings)
+
+    def wait(_: float) -> None:
+        look = next(looks)
+        if look == 4:
+            monkeypatch.setattr(watching.pipeline, "extract", measure)
+            away.rename(drop)
+        if look == 8:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(watching.pipeline, "extract", vanish)
+    monkeypatch.setattr(watching.time, "sleep", wait)
+    assert main(["watch", "drop", *FLAGS, "--scale", "scale.json"]) == 130
+    assert files() == ["000.jpg", "001.jpg"]
+    assert pr.load(TABLE)["error"].isna().all()
+    said = capsys.readouterr()
+    assert said.err.count("cannot read the folder") == 1
+    assert said.out.count("is back") == 1
 
 
 def test_a_file_that_is_still_written_waits(drop: Path, capsys: Capture) -> None:
@@ -311,7 +344,7 @@ def test_quiet_says_nothing_of_what_is_well(drop: Path, capsys: Capture) -> None
         (["--window", "0"], "window is a number of photos from 1 up"),
         (["--every", "0"], "every of seconds above 0, got 200, 0.0"),
         (["--reference", "nowhere.csv"], "cannot read the table nowhere.csv"),
-        (["--reference", "mine.csv"], "no numeric column in common: nothing to compare"),
+        (["--reference", "mine.csv"], "no measured column in common: nothing to compare"),
     ],
 )
 def test_wrong_use(drop: Path, capsys: Capture, arguments: list[str], message: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import csv
+import errno
 import importlib.util
 import itertools
 import json
@@ -18,6 +20,8 @@ import pandas as pd
 
 TABLE_SUFFIXES = (".csv", ".json", ".parquet")
 _ROWS_AT_ONCE = 256
+_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _LONGEST_HEADER = 100_000
 _TEXT = (
     *("file", "path", "phash", "content_hash", "taken_at", "camera", "missing", "error"),
@@ -47,9 +51,8 @@ def _explained(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ValueError(
-            f"cannot write {target}: {error.strerror or error}; make room or give another place"
-        ) from error
+        way = "make room or give another place" if error.errno in _FULL else "give another place"
+        raise ValueError(f"cannot write {target}: {error.strerror or error}; {way}") from error
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
@@ -183,6 +186,9 @@ def _write_parquet(table: pd.DataFrame, path: Path) -> None:
 
 def _dialect(path: Path) -> dict[str, Any]:
     """How the numbers of a CSV are told apart: a spreadsheet writes 1,5;2 where commas are decimal."""
+    with path.open("rb") as raw:
+        if raw.read(2) in _UTF16:
+            raise ValueError("it is UTF-16, not UTF-8: save it as CSV UTF-8")
     with path.open(encoding="utf-8", errors="surrogateescape") as file:
         header = file.readline(_LONGEST_HEADER)
     return {"sep": ";", "decimal": ","} if ";" in header and "," not in header else {}
