@@ -300,4 +300,4 @@ def hush_libtiff() -> None:
     """
     module = importlib.util.find_spec("PIL._imaging")
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(module and module.origin).TIFFSetErrorHandler(None)
+        ctypes.CDLL(module.origin if module else None).TIFFSetErrorHandler(None)
