@@ -6,6 +6,7 @@ HF_ENDPOINT, HF_HUB_OFFLINE ...), so that what another tool has downloaded is fo
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import threading
@@ -104,7 +105,13 @@ def verify(path: Path, sha256: str | None = None) -> None:
 
 
 def file_sha256(path: Path) -> str:
-    """The SHA-256 of a file's bytes in hexadecimal digits."""
+    """The SHA-256 of a file's bytes in hexadecimal digits; read once as long as it stays the same."""
+    status = path.stat()
+    return _sha256(path, status.st_size, status.st_mtime_ns)
+
+
+@functools.cache
+def _sha256(path: Path, size: int, mtime_ns: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -12,7 +12,7 @@ from .features import aesthetic
 from .features.extract import Source
 from .features.image import photo_suffixes
 from .models import vocabulary_of, wants_clip
-from .utils.find import Found, find, real
+from .utils.find import Found, find, inside, real
 
 _OF_PHOTOS = (
     *("features", "vocabulary", "positive_prompt", "negative_prompt", "exclude", "limit"),
@@ -56,7 +56,7 @@ def _sources(source: Any, settings: Settings) -> tuple[list[Source], list[str], 
         found = photos_in(source, settings)
         sources: list[Source] = list(found.photos)
         folder = real(source)
-        files = [Path(os.path.relpath(path, folder)).as_posix() for path in found.photos]
+        files = [inside(folder, path).replace(os.sep, "/") for path in found.photos]
         record = {
             "source": str(folder),
             "skipped": dict(found.skipped.most_common()),

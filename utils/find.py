@@ -88,7 +88,7 @@ def find(
     found = Found()
     raws: list[str] = []
     for path in _files(root):
-        if _excluded(os.path.relpath(path, root), exclude):
+        if exclude and _excluded(inside(root, path), exclude):
             found.excluded += 1
             continue
         kind = _kind(path, frozenset(suffixes))
@@ -98,7 +98,7 @@ def find(
             raws.append(path)
         else:
             found.skipped[kind] += 1
-    found.photos.sort(key=lambda path: os.path.relpath(path, root))
+    found.photos.sort()
     stems = {os.path.splitext(path)[0] for path in found.photos}
     for raw in raws:
         if os.path.splitext(raw)[0] in stems:
@@ -108,11 +108,16 @@ def find(
     return found
 
 
-def _excluded(inside: str, exclude: Sequence[str]) -> bool:
+def inside(root: Path, path: str) -> str:
+    """The path within `root` of what lies there: in a large folder os.path.relpath takes a second."""
+    return path[len(os.path.join(root, "")) :]
+
+
+def _excluded(place: str, exclude: Sequence[str]) -> bool:
     """Whether a pattern matches the path in the folder, a folder on the way to it, or a name of these."""
-    *folders, name = inside.split(os.sep)
+    *folders, name = place.split(os.sep)
     paths = [os.sep.join(folders[: n + 1]) for n in range(len(folders))]
-    candidates = (inside, name, *folders, *paths)
+    candidates = (place, name, *folders, *paths)
     return any(fnmatch.fnmatch(c, g.rstrip("/")) for g in exclude for c in candidates)
 
 
