@@ -29,12 +29,18 @@ def growth(bench: Bench, plot: Path) -> dict[str, Any]:
     hashes = [n for n in HASHES if not bench.limit or n <= 50 * bench.limit]
     group = {n: bench.run("group", count=n)["seconds"] for n in hashes}
     ranked = {n: bench.seconds("rank_table", count=n) for n in ROWS}
+    draw_growth(memory, group, ranked, plot)
+    return {"memory": memory, "group": group, "rank": ranked}
+
+
+def draw_growth(
+    memory: dict[int, float], group: dict[int, float], ranked: dict[int, float], plot: Path
+) -> None:
     figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
     _curve(axes[0], group, "hashes", "s to group")
     _curve(axes[1], ranked, "photos in a table", "s to rank")
     _curve(axes[2], memory, "photos measured", "peak MB")
     figure.savefig(plot, dpi=100)
-    return {"memory": memory, "group": group, "rank": ranked}
 
 
 def megapixels(bench: Bench, plot: Path) -> dict[str, Any]:
@@ -81,7 +87,7 @@ def _table(first: str, second: str, values: dict[Any, float]) -> Iterator[str]:
 def _curve(axes: Any, values: dict[int, float], x: str, y: str) -> None:
     axes.plot(list(values), list(values.values()), marker="o")
     axes.set(xlabel=x, ylabel=y, xscale="log")
-    axes.set_ylim(0)
+    axes.set_ylim(0, 1.1 * max(values.values()))
     _plain_ticks(axes, list(values), "{:,}")
 
 
