@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .tables import is_empty
 from .utils.io import read_table
 
 FILE_COLUMNS = ("file", "path", "image", "filename", "image_name", "name")
@@ -64,7 +65,7 @@ def read_answers(labels: pd.DataFrame, tags: Sequence[str]) -> pd.DataFrame:
     read = pd.DataFrame({"file": labels[name_column(labels)].astype(str)})
     if SCENE_COLUMN in labels:
         read[SCENE_COLUMN] = labels[SCENE_COLUMN]
-    texts = labels[list(tags)].map(lambda value: "" if _is_empty(value) else str(value).strip())
+    texts = labels[list(tags)].map(lambda value: "" if is_empty(value) else str(value).strip())
     odd = ~texts.map(lambda text: text.lower() in _ANSWERS)
     if odd.any(axis=None):
         row, column = np.argwhere(odd.to_numpy())[0]
@@ -73,10 +74,6 @@ def read_answers(labels: pd.DataFrame, tags: Sequence[str]) -> pd.DataFrame:
             f"first: {tags[column]} = {texts.iloc[row, column]!r} for {read['file'].iloc[row]!r}"
         )
     return read.assign(**texts.map(lambda text: _ANSWERS[text.lower()]))
-
-
-def _is_empty(value: Any) -> bool:
-    return pd.api.types.is_scalar(value) and bool(pd.isna(value))
 
 
 def match_labels(labels: pd.DataFrame, photos: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

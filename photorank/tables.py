@@ -238,7 +238,7 @@ def with_names(table: pd.DataFrame) -> pd.DataFrame:
     if "path" not in named:
         named.insert(1, "path", named["file"])
     for name in ("file", "path"):
-        texts = [v if isinstance(v, str) else "" if _is_empty(v) else str(v) for v in named[name]]
+        texts = [v if isinstance(v, str) else "" if is_empty(v) else str(v) for v in named[name]]
         named[name] = pd.Series(texts, index=named.index, dtype=object)
     failed = ~_is_measured(named)
     errors = named.get("error", failed)
@@ -270,7 +270,8 @@ def with_numbers(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     return table, notes
 
 
-def _is_empty(value: Any) -> bool:
+def is_empty(value: Any) -> bool:
+    """Whether a cell holds nothing: None, NaN or the like."""
     return pd.api.types.is_scalar(value) and bool(pd.isna(value))
 
 
