@@ -47,7 +47,7 @@ class Calibrated:
         """
         target = check_new(path)
         text = replace(self.profile, name=target.stem).as_toml()
-        io.write(target, lambda part: part.write_text(text, encoding="utf-8"))
+        io.write_text(target, text)
         return target
 
     def plot(self, path: str | os.PathLike[str]) -> Path:

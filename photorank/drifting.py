@@ -92,7 +92,7 @@ def write(reference: Any, current: Any, found: dict[str, Any], name: str) -> lis
     for path in (figures, picture):
         io.check_ours(path)
     text = json.dumps({"made_by": "photorank drift"} | found, indent=1) + "\n"
-    io.write(figures, lambda part: part.write_text(text, encoding="utf-8"))
+    io.write_text(figures, text)
     io.write(picture, lambda part: draw_drift(old, new, found, part, name))
     return [figures, picture]
 

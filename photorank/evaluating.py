@@ -107,7 +107,7 @@ def write(found: dict[str, Any], name: str) -> Path:
     figures = Path("results", f"evaluation_{name}.json")
     io.check_ours(figures)
     text = json.dumps({"made_by": "photorank evaluate"} | found, indent=1) + "\n"
-    io.write(figures, lambda part: part.write_text(text, encoding="utf-8"))
+    io.write_text(figures, text)
     return figures
 
 

@@ -82,7 +82,7 @@ def save(table: pd.DataFrame, path: str | os.PathLike[str]) -> list[Path]:
     io.write_table(table, target)
     about = {"photorank": __version__} | table.attrs.get("photorank", {})
     text = json.dumps(about, indent=1, default=str)
-    io.write(record, lambda part: part.write_text(text + "\n", encoding="utf-8"))
+    io.write_text(record, text + "\n")
     failed = table[~_is_measured(table)].filter(["file", "path", "error"])
     if len(failed):
         io.write_table(failed, failures)

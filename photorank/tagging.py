@@ -129,7 +129,7 @@ def save(tagged: pd.DataFrame, found: tags.Tagged, folder: Path) -> list[Path]:
     results = tagged[[*_FIRST, *said, "path", "error"]].rename(columns=_NAMES)
     written = tables.save(results, folder / RESULTS)
     text = json.dumps(_objects(tagged, found), indent=1)
-    io.write(folder / OBJECTS, lambda part: part.write_text(text + "\n", encoding="utf-8"))
+    io.write_text(folder / OBJECTS, text + "\n")
     count = len(tables.measured_rows(tagged))
     counts = tagged.attrs["photorank"]["tags"]["counts"]
     shares = {name: having / max(1, count) for name, having in counts.items()}

@@ -128,7 +128,7 @@ class Watch:
             self._check_same(json.loads(record.read_text(encoding="utf-8")))
         else:
             text = json.dumps(self._record, indent=1) + "\n"
-            io.write(record, lambda part: part.write_text(text, encoding="utf-8"))
+            io.write_text(record, text)
         if cut := journal.repair(self._output):
             self._say(f"{self._output}: {cut} bytes of a half-written row removed", True)
         header = io.csv_bytes(pd.DataFrame(columns=self._header))

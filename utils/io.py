@@ -46,6 +46,11 @@ def write(path: str | os.PathLike[str], fill: Callable[[Path], Any]) -> None:
             partial.unlink(missing_ok=True)
 
 
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a text file, all or nothing, as `write` does."""
+    write(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+
 @contextlib.contextmanager
 def _explained(target: Path) -> Iterator[None]:
     try:
