@@ -192,6 +192,17 @@ def near(name: str, known: Iterable[str]) -> str:
     return f"did you mean {' or '.join(close)}?" if close else f"there is: {', '.join(known)}"
 
 
+def each_name(given: Iterable[Any]) -> list[Any]:
+    """Names one by one, where a text may hold several, separated by commas; others stay as they are.
+
+    >>> each_name(["sharpness, noise", "exposure"])
+    ['sharpness', 'noise', 'exposure']
+    """
+    parts = (part.split(",") if isinstance(part, str) else [part] for part in given)
+    names = (n.strip() if isinstance(n, str) else n for part in parts for n in part)
+    return [name for name in names if name != ""]
+
+
 def _plain(key: str, value: Any) -> Any:
     """A list as a tuple, a path as text; whatever does not fit stays as it is and is refused later."""
     wanted = str(Settings.__annotations__[key])

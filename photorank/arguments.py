@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from .config.config import Settings, defaults
+from .config.config import Settings, defaults, each_name
 
 
 class Names(argparse.Action):
     """Names after one flag, separated by spaces or commas."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option: Any = None) -> None:
-        names = [name.strip() for value in values for name in value.split(",")]
-        setattr(namespace, self.dest, [name for name in names if name])
+        setattr(namespace, self.dest, each_name(values))
 
 
 def add_table(parser: argparse.ArgumentParser) -> None:

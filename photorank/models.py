@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from .config.config import Settings, near
+from .config.config import Settings, each_name, near
 from .features import BUILTIN, aesthetic, faces, hub, semantic
 from .features.extract import resolve
 from .utils.logging import logger
@@ -64,7 +63,7 @@ def features_of(settings: Settings) -> list[Any]:
 def _features(settings: Settings) -> list[Any]:
     """The chosen features other than CLIP: given as such, or built-in ones by name."""
     builtin = {feature.name: feature for feature in BUILTIN}
-    chosen = _feature_names(settings) or list(builtin)
+    chosen = each_name(settings.features) or list(builtin)
     for name in chosen:
         if isinstance(name, str) and name not in {*builtin, "aesthetic"}:
             raise ValueError(f"unknown feature {name!r}; {near(name, [*builtin, 'aesthetic'])}")
@@ -75,15 +74,10 @@ def _features(settings: Settings) -> list[Any]:
     return [builtin.get(f, f) if isinstance(f, str) else f for f in chosen if f != "aesthetic"]
 
 
-def _feature_names(settings: Settings) -> list[Any]:
-    parts = (f.split(",") if isinstance(f, str) else [f] for f in settings.features)
-    return [f for f in itertools.chain.from_iterable(parts) if f != ""]
-
-
 def wants_clip(settings: Settings) -> bool:
     """Whether this run uses CLIP if it can: not where features were named without it."""
     if settings.aesthetic == "auto":
-        names = _feature_names(settings)
+        names = each_name(settings.features)
         return not names or "aesthetic" in names
     return settings.aesthetic == "clip"
 
