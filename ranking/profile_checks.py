@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
+
+from .near import near
 
 Kind = tuple[str, Callable[[Any], bool]]  # what is wanted, in words, and whether a value is that
 ALL = "all"  # the threshold of the tags that have none of their own
@@ -86,7 +87,7 @@ def check_types(where: str, contents: Mapping[str, Any]) -> None:
 def _check(where: str, values: Mapping[str, Any], kinds: Mapping[str, Kind]) -> None:
     for name, value in values.items():
         if name not in kinds:
-            raise ValueError(f"{where} has an unknown key {name!r}; {_near(name, kinds)}")
+            raise ValueError(f"{where} has an unknown key {name!r}; {near(name, kinds)}")
         wanted, fits = kinds[name]
         if not fits(value):
             raise ValueError(f"{where}: {name} is {wanted}; got {value!r}")
@@ -137,11 +138,5 @@ def check_tags(
             if tag not in tags:
                 raise ValueError(
                     f"the profile {name}: {part} names {tag!r}, which is none of its tags; "
-                    f"{_near(tag, tags)} (one of your own is named in more = [{tag!r}] too)"
+                    f"{near(tag, tags)} (one of your own is named in more = [{tag!r}] too)"
                 )
-
-
-def _near(name: str, known: Iterable[str]) -> str:
-    known = list(known)
-    close = difflib.get_close_matches(name, known, 1)
-    return f"did you mean {close[0]}?" if close else f"there is: {', '.join(known)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import numbers
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from . import saved
+from .near import near, there_is
 
 ALIASES = {"faces": "face_present"}
 
@@ -65,11 +65,8 @@ def check_weights(
         name = ALIASES.get(given, given)
         if known.get(name, "neither") == "neither":
             ranked = [n for n, better in known.items() if better != "neither"]
-            close = [] if name in known else difflib.get_close_matches(name, ranked)
             problem = "is reported but never ranked" if name in known else "is no column"
-            hint = (
-                f"did you mean {' or '.join(close)}?" if close else f"there is: {', '.join(ranked)}"
-            )
+            hint = there_is(ranked) if name in known else near(name, ranked)
             raise ValueError(f"weight for {given!r}: {given!r} {problem}; {hint}")
         if isinstance(weight, bool) or not isinstance(weight, numbers.Real):
             raise ValueError(f"weight for {given!r}: wanted a number, got {weight!r}")

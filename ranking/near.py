@@ -1,0 +1,22 @@
+"""What to suggest for a misspelt name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """The closest known names, or all of them.
+
+    >>> near("nosy", ["noisy", "blurry"])
+    'did you mean noisy?'
+    """
+    known = list(known)
+    close = difflib.get_close_matches(name, known)
+    return f"did you mean {' or '.join(close)}?" if close else there_is(known)
+
+
+def there_is(known: Iterable[str]) -> str:
+    """All known names."""
+    return f"there is: {', '.join(known)}"
