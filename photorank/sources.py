@@ -11,7 +11,7 @@ from .config.config import Settings
 from .features import aesthetic
 from .features.extract import Source
 from .features.image import photo_suffixes
-from .models import vocabulary_of, wants_clip
+from .models import wants_clip
 from .utils.find import Found, find, inside, real
 
 _OF_PHOTOS = (
@@ -24,15 +24,13 @@ def check(source: Any, settings: Settings) -> tuple[list[Source], list[str], dic
     """What there is to measure: its photos, their names in the table, what the record says of them.
 
     Raises:
-        ValueError: no photos, prompts that do not pair, or a vocabulary that cannot be used: before
-            anything is downloaded.
+        ValueError: no photos, or prompts that do not pair: before anything is downloaded.
     """
     sources, files, record = _sources(source, settings)
     if not sources:
         raise ValueError(_nothing_found(source, record))
     if wants_clip(settings):
         aesthetic.prompt_pairs(settings.positive_prompt, settings.negative_prompt)
-    vocabulary_of(settings)
     return sources, files, record
 
 
