@@ -245,7 +245,8 @@ def tune(source: str | None, output: str, config: str | None = None, **given: An
     _get_ready(chosen, settings, partial(check_output, Path(output)))
     tuned = tuning.tune(str(chosen), **own, **vars(settings))
     print(f"{chosen}: {tuned.report()}")
-    print(f"wrote {tuned.save(output)}; use it: photorank rank DIR --weights {output}")
+    again = ", in the place of an earlier one" * Path(output).expanduser().exists()
+    print(f"wrote {tuned.save(output)}{again}; use it: photorank rank DIR --weights {output}")
     name = chosen.stem if chosen.is_file() else chosen.resolve().name
     print(f"look at {tuned.plot(Path('results', f'tuning_{name}.png'))}")
     return DONE
