@@ -7,7 +7,7 @@ photos in the cache it is done before those would be there.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
@@ -42,9 +42,9 @@ def rank(
     copying.check(copy_top, to, link or keepers_only or dry_run)
     _log_at_level(settings)
     output = Path(settings.output_csv or places.default_output(input)).expanduser()
-    _check_flags(input, flags)
+    sources.check_table(input, flags)
     _get_ready(input, settings, partial(tables.check_output, output))
-    table = pipeline.rank(input, **vars(settings))
+    table = pipeline.rank_by(input, settings)
     if tables.is_table(input):
         table.attrs["photorank"]["table"] = str(real(input))
     written = tables.save(table, output)
@@ -70,11 +70,6 @@ def _check_any_read(table: pd.DataFrame, written: Sequence[Path]) -> None:
             f"none of the {len(table)} photos could be read (the first, {printable(first['file'])}: "
             f"{first['error']}); the reasons are in {reasons}"
         )
-
-
-def _check_flags(source: str, flags: Mapping[str, Any]) -> None:
-    if tables.is_table(source):
-        sources.check_table(n for n, v in flags.items() if n != "aesthetic" or v == "clip")
 
 
 def _get_ready(source: str | Path, settings: Settings, check_place: Callable[[], None]) -> None:
@@ -106,7 +101,7 @@ def tag(
     settings = places.with_cache(Settings.load(flags, config))
     _log_at_level(settings)
     is_table = tables.is_table(input)
-    _check_flags(input, flags)
+    sources.check_table(input, flags)
     name = real(input).stem if is_table else real(input).name
     folder = Path(output_dir or Path("output", "tags", name or "root")).expanduser()
     profile = Profile.load(settings.profile)
@@ -114,7 +109,7 @@ def tag(
         table = tagging.marked(tables.load(input))
     else:
         _get_ready(input, settings, partial(tagging.check_places, folder))
-        table = pipeline.rank(input, **vars(settings))
+        table = pipeline.rank_by(input, settings)
     tagged, found = tagging.told(table, profile)
     written = tagging.save(tagged, found, folder)
     if not settings.quiet:
@@ -242,8 +237,10 @@ def tune(source: str | None, output: str, config: str | None = None, **given: An
     own = {name: value for name, value in given.items() if name not in names}
     _log_at_level(settings)
     chosen = Path(source or places.newest_table_or_demo())
+    sources.check_table(chosen, given, sources.NO_COPIES)
     _get_ready(chosen, settings, partial(check_output, Path(output)))
-    tuned = tuning.tune(str(chosen), **own, **vars(settings))
+    idle = sources.NO_COPIES if tables.is_table(chosen) else ()  # of --config, meant for photos
+    tuned = tuning.tune(str(chosen), **own, **vars(settings) | dict.fromkeys(idle))
     print(f"{chosen}: {tuned.report()}")
     again = ", in the place of an earlier one" * Path(output).expanduser().exists()
     print(f"wrote {tuned.save(output)}{again}; use it: photorank rank DIR --weights {output}")

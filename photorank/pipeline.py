@@ -22,7 +22,7 @@ from .ranking.dedup import keep_best, mark_duplicates
 from .ranking.fusion import Scale, fuse
 from .ranking.order import order
 from .ranking.profiles import Profile
-from .sources import check
+from .sources import check, check_table
 from .tables import (
     SCORE_1_TO_10,
     arranged,
@@ -65,8 +65,13 @@ def rank(source: Any, **settings: Any) -> pd.DataFrame:
     Writes nothing but the file `cache`, if one is named (docs/performance.md), and downloads nothing:
     CLIP is used if its weights are already on this machine.
     """
+    check_table(source, settings)
+    return rank_by(source, Settings.load(settings))
+
+
+def rank_by(source: Any, chosen: Settings) -> pd.DataFrame:
+    """As `rank`, but what a table cannot answer is passed over: a file of settings may be for photos too."""
     start = time.monotonic()
-    chosen = Settings.load(settings)
     measured = as_table(source) if is_table(source) else _measured(source, chosen)
     kept = fixed_scale(measured, chosen)
     table, record = _ranked(measured, replace(chosen, **kept))

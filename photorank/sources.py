@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,15 @@ from .features import aesthetic
 from .features.extract import Source
 from .features.image import photo_suffixes
 from .models import wants_clip
+from .tables import is_table
 from .utils.find import Found, find, inside, real
 
+NO_COPIES = ("vocabulary", "exclude", "limit")
+"""The settings that bear neither on a table nor on degraded copies of its photos."""
+
 _OF_PHOTOS = (
-    *("features", "vocabulary", "positive_prompt", "negative_prompt", "exclude", "limit"),
+    *NO_COPIES,
+    *("features", "positive_prompt", "negative_prompt"),
     *("aesthetic", "clip_model", "clip_pretrained", "clip_preprocess"),
 )
 
@@ -34,15 +39,23 @@ def check(source: Any, settings: Settings) -> tuple[list[Source], list[str], dic
     return sources, files, record
 
 
-def check_table(asked: Iterable[str]) -> None:
-    """Make sure that nothing is asked of a table that takes photos; `asked`: names of settings.
+def check_table(source: Any, given: Mapping[str, Any], idle: Sequence[str] = _OF_PHOTOS) -> None:
+    """Make sure that nothing is asked of a table that takes photos.
+
+    Args:
+        source: a table, or anything else, of which all may be asked.
+        given: settings that somebody chose for it.
+        idle: the names of those that it cannot answer.
 
     Raises:
-        ValueError: something is.
+        ValueError: one of those is given; empty ones and an `aesthetic` that may do without CLIP are not.
     """
-    if idle := ", ".join(f"--{name}" for name in asked if name in _OF_PHOTOS):
+    chosen = {name: value for name, value in given.items() if name in idle and value}
+    asked = [name for name, value in chosen.items() if name != "aesthetic" or value == "clip"]
+    if asked and is_table(source):
+        flags = ", ".join(f"--{name}" for name in asked)
         raise ValueError(
-            f"{idle}: a table is taken as it was measured: give the folder of its photos instead, or "
+            f"{flags}: a table is taken as it was measured: give the folder of its photos instead, or "
             "leave this out"
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from .evaluation.proxy_metrics import proxy_metrics
 from .labels import match_labels, read_labels
 from .ranking.dedup import scenes
 from .ranking.fusion import MISSING, Scale
+from .sources import NO_COPIES, check_table
 from .tables import measured_rows
 from .training.held_out import Result, by_cell, judge, seen_by, studies, verdict
 from .training.tuning import Fold, Pairs, Ratings, kind_folds, scene_folds
@@ -67,7 +68,8 @@ def tune(
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise ValueError(f"{name} is a whole number from 1 up, got {number!r}")
     given = None if labels is None else read_labels(labels)  # a mistake there costs no measuring
-    ranked = pipeline.rank(source, **settings)
+    check_table(source, settings, NO_COPIES)
+    ranked = pipeline.rank_by(source, Settings.load(settings))
     photos = measured_rows(ranked)
     if photos.empty:
         raise ValueError("no photo here could be measured: there is nothing to tune on")
@@ -181,7 +183,7 @@ def _tuned(
     names = [str(c["name"]) for c in columns]
     shares = zip(names, result.weights.tolist(), strict=True)
     weights = {name: share for name, share in shares if share > 0}
-    again = pipeline.rank(job.photos, **job.settings | {"weights": weights})
+    again = pipeline.rank_by(job.photos, replace(job.chosen, weights=weights))
     versions = {c["name"]: c["version"] for c in columns if c["name"] in weights and "version" in c}
     return Tuned(
         weights=weights,

@@ -88,7 +88,7 @@ class Watch:
         if not settings.scale and reference is not None:
             self._settings["scale"] = _scale_of(reference, settings.normalization)
         self._anchor = self._made_up_photo()
-        start = pipeline.rank(self._anchor, **self._settings)
+        start = pipeline.rank_by(self._anchor, Settings.load(self._settings))
         if settings.scale != DEFAULT_SCALE:  # a file may change while this runs
             self._settings["scale"] = Scale(**start.attrs["photorank"]["scale"])
         self._header = [str(n) for n in start if n not in ("rank", "error")] + ["modified", "error"]
@@ -215,7 +215,7 @@ class Watch:
         measured["bytes"] = [size for size, _ in arrived.values()]
         together = io.frame(_records(self._anchor, measured), [*map(str, measured)])
         together.attrs = measured.attrs
-        ranked = pipeline.rank(together, **self._settings)
+        ranked = pipeline.rank_by(together, Settings.load(self._settings))
         rows = {row["file"]: row for row in _records(ranked)}
         in_order = [rows[file] | {"modified": when} for file, (_, when) in arrived.items()]
         return io.frame(in_order, self._header)

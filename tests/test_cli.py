@@ -251,6 +251,43 @@ def test_a_folder_that_is_not_there_is_noticed_before_models_are_looked_for(
     assert capsys.readouterr().err.startswith("photorank: cannot read the folder 'nowhere'")
 
 
+@pytest.mark.parametrize("setting", [{"vocabulary": "words.txt"}, {"limit": 1}, {"exclude": "x"}])
+def test_python_refuses_what_a_table_cannot_answer_too(setting: dict[str, object]) -> None:
+    table = pd.DataFrame({"file": ["x", "y"], "sharpness": [1.0, 2.0]})
+    for call in (pr.rank, pr.tune):
+        with pytest.raises(ValueError, match=f"--{next(iter(setting))}: a table is taken as it"):
+            call(table, **setting)
+    with pytest.raises(ValueError, match="--features, --aesthetic: a table is taken as it was"):
+        pr.rank(table, features=["noise"], aesthetic="clip")
+    assert len(pr.rank(table, limit=0, vocabulary="", aesthetic="none")) == 2
+
+
+def test_tune_refuses_flags_that_a_table_cannot_answer(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("own.csv").write_text("file,sharpness\nx,1\ny,2\n")
+    assert main(["tune", "own.csv", "--limit", "1"]) == 2
+    assert "--limit: a table is taken as it was measured" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["rank", "tag", "tune"])
+def test_what_a_file_of_settings_says_of_photos_is_passed_over_for_a_table(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{i}.jpg,{i / 12},{i % 7}" for i in range(12)]
+    Path("own.csv").write_text("\n".join(["file,sharpness,entropy", *rows]))
+    Path("stars.csv").write_text("\n".join(["file,stars", *(f"{i}.jpg,{i}" for i in range(12))]))
+    Path("mine.toml").write_text('limit = 1\nvocabulary = "words.txt"\nexclude = ["x"]\n')
+    tuning = ["--labels", "stars.csv", "--trials", "1"] if command == "tune" else []
+    assert main([command, "own.csv", "--config", "mine.toml", "--quiet", *tuning]) == 0
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize("command", ["rank", "tag", "tune", "watch"])
 @pytest.mark.parametrize(
     ("flags", "message"),
