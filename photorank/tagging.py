@@ -14,7 +14,7 @@ from . import __version__, tables
 from .ranking import tags
 from .ranking.classes import CLASSES
 from .ranking.dedup import mark_duplicates
-from .ranking.profiles import DUPLICATES, Profile
+from .ranking.profiles import DUPLICATES, Profile, names
 from .summary import counted, printable
 from .utils import io
 
@@ -88,15 +88,17 @@ def with_tags(table: pd.DataFrame, profile: Profile) -> tuple[pd.DataFrame, tags
 
 
 def _record(profile: Profile, found: tags.Tagged) -> dict[str, Any]:
-    """What the sidecar says of the tags."""
+    """What the sidecar says of the tags; `namesake`: by somebody's own profile, called as a shipped one."""
     marks = found.table.filter(regex="^is_")
-    return {
+    namesake = profile.name in names() and profile != Profile.load(profile.name)
+    record = {
         "profile": profile.name,
         "version": profile.version,
         "counts": {str(name)[3:]: int(marks[name].sum()) for name in marks},
         "common": found.common,
         "left_out": found.left_out,
     }
+    return record | {"namesake": True} if namesake else record
 
 
 def judged(profile: Profile, photos: pd.DataFrame) -> list[str]:

@@ -36,7 +36,8 @@ def outdated_columns(columns: list[dict[str, Any]]) -> str:
 def _tags(record: Mapping[str, Any]) -> str:
     tags = record.get("tags", {})
     name, had = tags.get("profile"), tags.get("version")
-    now = Profile.load(name).version if name in names() else had
+    ships = name in names() and "namesake" not in tags
+    now = Profile.load(name).version if ships else had
     if had == now:
         return ""
     about = "tagged by another version of photorank: rank or tag it again to have today's tags"

@@ -251,6 +251,19 @@ def test_a_folder_that_is_not_there_is_noticed_before_models_are_looked_for(
     assert capsys.readouterr().err.startswith("photorank: cannot read the folder 'nowhere'")
 
 
+def test_a_profile_of_ones_own_called_as_a_shipped_one_is_no_other_version(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("own.csv").write_text("file,sharpness,entropy\nx,1,2\ny,2,5\n")
+    mine = 'name = "default"\nversion = "7"\nextends = "default"\n'
+    Path("default.toml").write_text(mine)
+    assert main(["rank", "own.csv", "--output_csv", "t.csv", "--profile", "default.toml"]) == 0
+    capsys.readouterr()
+    assert main(["rank", "t.csv", "--output_csv", "again.csv", "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize("setting", [{"vocabulary": "words.txt"}, {"limit": 1}, {"exclude": "x"}])
 def test_python_refuses_what_a_table_cannot_answer_too(setting: dict[str, object]) -> None:
     table = pd.DataFrame({"file": ["x", "y"], "sharpness": [1.0, 2.0]})
