@@ -12,6 +12,7 @@ from .features import BUILTIN
 from .features.image import Photo, PhotoError
 from .pipeline import extract
 from .training.degradations import LEVELS, degrade
+from .utils.logging import progress
 
 _KINDS = ("defocus", "motion_blur", "underexposure", "overexposure", "gaussian_noise")
 _SEEN = [f for f in BUILTIN if f.name not in ("faces", "phash", "content_hash")]
@@ -34,7 +35,9 @@ def sensitivity(
         ValueError: none of the photos can be opened.
     """
     found = []
-    for path in tables.measured_rows(tables.with_names(tables.as_table(table)))["path"][:photos]:
+    measured = tables.measured_rows(tables.with_names(tables.as_table(table)))
+    paths = list(measured["path"][:photos])
+    for path in progress(paths, len(paths), "degraded copies"):
         try:
             rgb = Photo.open(path).view()
         except PhotoError:

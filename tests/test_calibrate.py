@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -286,9 +287,13 @@ def test_labels_go_to_a_spreadsheet_and_back(
     assert "give --labels FILE, --suggest N or --sensitivity" in capsys.readouterr().err
 
 
-def test_tags_answer_to_their_own_degradation(photo_file: Path) -> None:
+def test_tags_answer_to_their_own_degradation(
+    photo_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     measured = pr.extract([photo_file], ["sharpness"], quiet=True)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     shares = sensitivity(measured)
+    assert "degraded copies:   0%" in capsys.readouterr().err
     assert shares.loc[("defocus", "5"), "out_of_focus"] == 1
     assert shares.loc[("underexposure", "5"), "underexposed"] == 1
     assert shares.loc[("gaussian_noise", "5"), "noisy"] == 1
