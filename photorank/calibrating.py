@@ -204,8 +204,7 @@ def _truth(
     filled = answers.assign(rating=answers[tag]).dropna(subset="rating")
     if filled.empty:
         return None, []
-    matched, notes = match_labels(filled, photos)
-    truth = matched.assign(rating=(matched["rating"] > 0).astype(float))
+    truth, notes = match_labels(filled, photos, "max")
     yes = int(truth["rating"].sum())
     if min(yes, len(truth) - yes) >= FEWEST:
         return truth, notes

@@ -6,7 +6,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -76,15 +76,18 @@ def read_answers(labels: pd.DataFrame, tags: Sequence[str]) -> pd.DataFrame:
     return read.assign(**texts.map(lambda text: _ANSWERS[text.lower()]))
 
 
-def match_labels(labels: pd.DataFrame, photos: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+def match_labels(
+    labels: pd.DataFrame, photos: pd.DataFrame, of_several: Literal["mean", "max"] = "mean"
+) -> tuple[pd.DataFrame, list[str]]:
     """Find the photo of each rating.
 
     A label names its photo by path, by its path in the folder, or by any end of that path down to
-    the bare file name, as long as that is one photo only. Several ratings of a photo are averaged.
+    the bare file name, as long as that is one photo only.
 
     Args:
         labels: from `read_labels`.
         photos: with `file` and `path`.
+        of_several: which rating a photo has that has several.
 
     Returns:
         `rating`, and `scene` if there is one, on the index of `photos`, for rated photos only; and a
@@ -111,8 +114,9 @@ def match_labels(labels: pd.DataFrame, photos: pd.DataFrame) -> tuple[pd.DataFra
     rows = photos.index[[found[i][0] for i in usable]]
     by_photo = labels.iloc[usable].set_axis(rows, axis=0).groupby(level=0, sort=False)
     if len(usable) > by_photo.ngroups:
-        notes.append(f"{len(usable)} labels for {by_photo.ngroups} photos: averaged for each photo")
-    how = {"rating": "mean", "scene": "first"}
+        count = f"{len(usable)} labels for {by_photo.ngroups} photos"
+        notes.append(f"{count}: the {of_several} counts for each photo")
+    how = {"rating": of_several, "scene": "first"}
     return by_photo.agg({name: how[name] for name in labels.columns if name in how}), notes
 
 

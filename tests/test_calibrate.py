@@ -218,6 +218,15 @@ def test_words_count_as_labels(table: pd.DataFrame) -> None:
     assert first == second
 
 
+def test_of_several_labels_of_a_photo_one_yes_is_enough(table: pd.DataFrame) -> None:
+    sure = labelled(table)
+    against = sure.assign(noisy=0).iloc[:50]
+    found = pr.calibrate(table, pd.concat([sure, against]))
+    once = pr.calibrate(table, sure)
+    pd.testing.assert_frame_equal(found.figures, once.figures)
+    assert found.notes == [*once.notes, "450 labels for 400 photos: the max counts for each photo"]
+
+
 def test_the_picture_says_what_its_dots_are(table: pd.DataFrame, tmp_path: Path) -> None:
     found = pr.calibrate(table, labelled(table))
     drawn = " ".join(found.plot(tmp_path / "p.svg").read_text().split())
