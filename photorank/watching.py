@@ -24,7 +24,7 @@ from .sources import photos_in
 from .summary import printable
 from .utils import io, journal
 from .utils.find import find, real
-from .utils.logging import logger
+from .utils.logging import each_once, logger
 
 _BATCH = (
     32  # photos measured between two writes: what a kill may cost is their time, not their rows
@@ -79,6 +79,7 @@ class Watch:
     ) -> None:
         """Raises ValueError if the table there is of another folder, scale or set of columns."""
         self.failed, self.drifted, self._gone = 0, False, False
+        self._said: set[str] = set()
         self._folder, self._output, self._window = real(folder), output, window
         self._chosen, self._reference = settings, reference
         self._features = features_of(settings)
@@ -210,7 +211,8 @@ class Watch:
     def _ranked(self, arrived: Mapping[str, Stamp]) -> pd.DataFrame:
         """Their rows in the order of the header; each depends on its photo and the scale alone."""
         paths = [str(self._folder / file) for file in arrived]
-        measured = pipeline.extract(paths, self._features, **self._settings)
+        with each_once(self._said):  # what is wrong with the cache is so for every batch
+            measured = pipeline.extract(paths, self._features, **self._settings)
         measured["file"] = pd.Series(list(arrived), dtype=object)
         measured["bytes"] = [size for size, _ in arrived.values()]
         together = io.frame(_records(self._anchor, measured), [*map(str, measured)])

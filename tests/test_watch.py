@@ -173,6 +173,14 @@ def test_a_folder_that_is_gone_for_a_moment_is_waited_for(
     assert said.out.count("is back") == 1
 
 
+def test_a_cache_that_cannot_be_used_is_said_once(drop: Path, capsys: Capture) -> None:
+    (drop.parent / "folder").mkdir()
+    fill(drop, 0, watching._BATCH + 1)
+    assert watch("--cache", "folder") == 0
+    assert capsys.readouterr().err.count("the cache") == 1
+    assert len(files()) == watching._BATCH + 1
+
+
 def test_a_file_that_is_still_written_waits(drop: Path, capsys: Capture) -> None:
     """It grows between the two looks."""
     whole = drop.parent / "whole.jpg"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import time
@@ -21,6 +22,23 @@ def set_up_logging(level: int) -> None:
     logger.handlers = [handler]
     logger.setLevel(level)
     logger.propagate = False
+
+
+@contextlib.contextmanager
+def each_once(said: set[str]) -> Iterator[None]:
+    """Leave out log lines that are in `said`, and add to it those that are not."""
+
+    def is_new(record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        is_said = text in said
+        said.add(text)
+        return not is_said
+
+    logger.addFilter(is_new)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_new)
 
 
 def progress(items: Iterable[T], total: int, doing: str, unit: str = "photo") -> Iterator[T]:
