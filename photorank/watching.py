@@ -83,7 +83,8 @@ class Watch:
         self._folder, self._output, self._window = real(folder), output, window
         self._chosen, self._reference = settings, reference
         self._features = features_of(settings)
-        chosen = {"dedup": "off", "aesthetic": "none", "limit": 0, "save_scale": "", "quiet": True}
+        chosen = {"dedup": "off", "limit": 0, "save_scale": "", "quiet": True}
+        chosen |= {"aesthetic": "none", "vocabulary": ""}  # the features have both
         self._settings = vars(settings) | chosen
         self._settings.pop("features")
         if not settings.scale and reference is not None:

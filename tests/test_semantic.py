@@ -171,6 +171,20 @@ def test_in_a_ranking_a_new_vocabulary_opens_no_photo(
     assert versions[0] != versions[1]
 
 
+def test_watch_takes_a_vocabulary_too(
+    model: str, words: Path, photo: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("drop").mkdir()
+    Image.fromarray(photo).save("drop/a.png")
+    arguments = ["watch", "drop", "--once", "--every", "0.05", "--scale", "default", "--cache"]
+    arguments += ["off", "--clip_model", model, "--vocabulary", str(words), "--quiet"]
+    assert main(arguments) == 0
+    (row,) = pr.load("output/csvs/drop_watch.csv").to_dict("records")
+    assert row["file"] == "a.png"
+    assert {"semantic_tags", "semantic_scores"} <= set(row)
+
+
 def test_a_vocabulary_without_clip_is_an_error(
     words: Path, photo: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
