@@ -1,4 +1,4 @@
-"""What each command does: call the library, print what came of it. `cli.py` parses.
+"""What each command does: call the library, print what came of it. `parser.py` has the flags.
 
 What `rank` does not need (matplotlib, SciPy, Optuna) is imported by the commands that do: with all
 photos in the cache it is done before those would be there.
