@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from . import tables, tagging
+from . import table_files, tables, tagging
 from .evaluation.detection import detection, draw_detection
 from .labels import Labels, match_labels, read_answers
 from .ranking.profiles import Profile
@@ -109,7 +109,7 @@ def calibrate(
     _check_wish(precision, recall)
     base = Profile.load(profile)
     given = labels if isinstance(labels, pd.DataFrame) else io.read_table(labels)
-    tagged, _ = tagging.told(tagging.marked(tables.as_table(table)), base)
+    tagged, _ = tagging.told(tagging.marked(table_files.as_table(table)), base)
     photos = tables.measured_rows(tagged)
     rows: dict[str, dict[str, Any]] = {}
     notes: list[str] = []

@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from . import copying, models, pipeline, places, sources, tables
+from . import copying, models, pipeline, places, sources, table_files, tables
 from .config.config import Settings
 from .summary import print_summary, printable
 from .utils.find import real
@@ -43,11 +43,11 @@ def rank(
     _log_at_level(settings)
     output = Path(settings.output_csv or places.default_output(input)).expanduser()
     sources.check_table(input, flags)
-    _get_ready(input, settings, partial(tables.check_output, output))
+    _get_ready(input, settings, partial(table_files.check_output, output))
     table = pipeline.rank_by(input, settings)
-    if tables.is_table(input):
+    if table_files.is_table(input):
         table.attrs["photorank"]["table"] = str(real(input))
-    written = tables.save(table, output)
+    written = table_files.save(table, output)
     record = table.attrs["photorank"]
     if not settings.quiet:
         print_summary(table, record, written)
@@ -80,7 +80,7 @@ def _get_ready(source: str | Path, settings: Settings, check_place: Callable[[],
     Raises:
         ValueError: the first mistake.
     """
-    is_table = tables.is_table(source)
+    is_table = table_files.is_table(source)
     if not is_table:
         sources.check(source, settings)
         pipeline.check_settings(settings)
@@ -100,13 +100,13 @@ def tag(
         input = places.taken_for_a_feature(flags, "tag")
     settings = places.with_cache(Settings.load(flags, config))
     _log_at_level(settings)
-    is_table = tables.is_table(input)
+    is_table = table_files.is_table(input)
     sources.check_table(input, flags)
     name = real(input).stem if is_table else real(input).name
     folder = Path(output_dir or Path("output", "tags", name or "root")).expanduser()
     profile = Profile.load(settings.profile)
     if is_table:  # what is wrong with it shows before a place to write is made
-        table = tagging.marked(tables.load(input))
+        table = tagging.marked(table_files.load(input))
     else:
         _get_ready(input, settings, partial(tagging.check_places, folder))
         table = pipeline.rank_by(input, settings)
@@ -142,7 +142,7 @@ def calibrate(
     if not (labels or suggest is not None or sensitivity):
         raise ValueError("nothing to do: give --labels FILE, --suggest N or --sensitivity")
     path = Path(table or places.newest_table())
-    measured = tables.load(path)
+    measured = table_files.load(path)
     if sensitivity:
         shares = shares_by_level(measured, profile)
         print(shares.to_string(float_format="{:.2f}".format, line_width=WIDTH))
@@ -171,7 +171,7 @@ def _draw_and_print(table: str | None, top_k: int = 20, labels: str | None = Non
     from .evaluation import agreement, proxy_metrics
 
     path = Path(table or places.newest_table())
-    ranked = tables.load(path)
+    ranked = table_files.load(path)
     found = evaluating.evaluate(ranked, labels)
     looking.warn_of_gone(ranked)
     metrics = {name: figure for name, figure in found.items() if name != "agreement"}
@@ -192,7 +192,7 @@ def drift(reference: str, current: str, **options: Any) -> int:
     from . import drifting
     from .evaluation.drift_text import as_text
 
-    old, new = tables.as_table(reference), tables.as_table(current)
+    old, new = table_files.as_table(reference), table_files.as_table(current)
     found = drifting.drift(old, new, **options)
     print(as_text(found))
     for path in drifting.write(old, new, found, Path(current).stem):
@@ -239,7 +239,9 @@ def tune(source: str | None, output: str, config: str | None = None, **given: An
     chosen = Path(source or places.newest_table_or_demo())
     sources.check_table(chosen, given, sources.NO_COPIES)
     _get_ready(chosen, settings, partial(check_output, Path(output)))
-    idle = sources.NO_COPIES if tables.is_table(chosen) else ()  # of --config, meant for photos
+    idle = (
+        sources.NO_COPIES if table_files.is_table(chosen) else ()
+    )  # of --config, meant for photos
     tuned = tuning.tune(str(chosen), **own, **vars(settings) | dict.fromkeys(idle))
     print(f"{chosen}: {tuned.report()}")
     again = ", in the place of an earlier one" * Path(output).expanduser().exists()
@@ -263,7 +265,7 @@ def show(
 
     copying.check(copy_top, to, link or keepers_only or dry_run)
     path = Path(table or places.newest_table())
-    ranked = tables.load(path)
+    ranked = table_files.load(path)
     looking.warn_of_gone(ranked)
     page = Path(html) if html else Path("results", f"{path.stem}.html")
     looking.show(ranked, page, path.stem)

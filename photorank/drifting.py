@@ -13,7 +13,8 @@ from .config.config import near
 from .evaluation.drift import ALPHA, LEAST_PSI
 from .evaluation.drift import drift as compare_columns
 from .evaluation.drift_plot import draw_drift
-from .tables import as_table, columns_of, derived_columns
+from .table_files import as_table
+from .tables import columns_of, derived_columns
 from .utils import io
 
 _NO_MEASURE = ("scene", "width", "height", "bytes")

@@ -15,7 +15,8 @@ from .evaluation.visualization import histograms
 from .labels import Labels, match_labels, read_labels
 from .looking import keepers, montage
 from .ranking.dedup import scenes
-from .tables import as_table, columns_of, derived_columns, measured_rows
+from .table_files import as_table
+from .tables import columns_of, derived_columns, measured_rows
 from .utils import io
 
 

@@ -23,16 +23,13 @@ from .ranking.fusion import Scale, fuse
 from .ranking.order import order
 from .ranking.profiles import Profile
 from .sources import check, check_table
+from .table_files import as_table, is_table, load, save
 from .tables import (
     SCORE_1_TO_10,
     arranged,
-    as_table,
     columns_of,
     derived_columns,
-    is_table,
-    load,
     measured_rows,
-    save,
     with_names,
     with_numbers,
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from . import tables, tagging
+from . import table_files, tables, tagging
 from .features import BUILTIN
 from .features.image import Photo, PhotoError
 from .pipeline import extract
@@ -35,7 +35,7 @@ def sensitivity(
         ValueError: none of the photos can be opened.
     """
     found = []
-    measured = tables.measured_rows(tables.with_names(tables.as_table(table)))
+    measured = tables.measured_rows(tables.with_names(table_files.as_table(table)))
     paths = list(measured["path"][:photos])
     for path in progress(paths, len(paths), "degraded copies"):
         try:

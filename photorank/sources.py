@@ -12,7 +12,7 @@ from .features import aesthetic
 from .features.extract import Source
 from .features.image import photo_suffixes
 from .models import wants_clip
-from .tables import is_table
+from .table_files import is_table
 from .utils.find import Found, find, inside, real
 
 NO_COPIES = ("vocabulary", "exclude", "limit")

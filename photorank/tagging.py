@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from . import __version__, tables
+from . import __version__, table_files, tables
 from .ranking import tags
 from .ranking.classes import CLASSES
 from .ranking.dedup import mark_duplicates
@@ -44,8 +44,8 @@ def tag(source: Any, profile: str | os.PathLike[str] = "default") -> pd.DataFram
             measurements.
     """
     chosen = Profile.load(profile)
-    if tables.is_table(source):
-        return told(marked(tables.as_table(source)), chosen)[0]
+    if table_files.is_table(source):
+        return told(marked(table_files.as_table(source)), chosen)[0]
     from .pipeline import rank  # which imports this
 
     return told(rank(source, profile=profile), chosen)[0]
@@ -129,7 +129,7 @@ def save(tagged: pd.DataFrame, found: tags.Tagged, folder: Path) -> list[Path]:
     check_places(folder)
     said = [c for c in tables.tag_columns(tagged) if c not in _FIRST]
     results = tagged[[*_FIRST, *said, "path", "error"]].rename(columns=_NAMES)
-    written = tables.save(results, folder / RESULTS)
+    written = table_files.save(results, folder / RESULTS)
     text = json.dumps(_objects(tagged, found), indent=1)
     io.write_text(folder / OBJECTS, text + "\n")
     count = len(tables.measured_rows(tagged))
@@ -145,7 +145,7 @@ def check_places(folder: Path) -> None:
     Raises:
         ValueError: no permission, or a file there that is not photorank's.
     """
-    tables.check_output(folder / RESULTS)
+    table_files.check_output(folder / RESULTS)
     io.check_ours(folder / OBJECTS)
     io.check_ours(folder / PLOT)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from . import tables, tagging
+from . import table_files, tables, tagging
 from .ranking.profiles import Profile
 from .training.thresholds import to_label
 
@@ -40,7 +40,7 @@ def suggest(
     if number < 1:
         raise ValueError(f"suggest is a whole number from 1 up, got {number}")
     base = Profile.load(profile)
-    tagged, _ = tagging.told(tagging.marked(tables.as_table(table)), base)
+    tagged, _ = tagging.told(tagging.marked(table_files.as_table(table)), base)
     photos = tables.measured_rows(tagged)
     if "dup_keeper" in photos:
         photos = photos[photos["dup_keeper"].astype(bool)]

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from . import drifting, pipeline, tables
+from . import drifting, pipeline, table_files
 from .config.config import DEFAULT_SCALE, Settings
 from .evaluation.drift_text import as_text
 from .features.base import declare
@@ -50,7 +50,7 @@ def check(
     find(folder, ())
     if output.suffix.lower() != ".csv":
         raise ValueError(f"watch appends to its table, which a .csv alone allows, got {output}")
-    tables.check_output(output)
+    table_files.check_output(output)
     if reference is None and not settings.scale:
         raise ValueError(
             "watch needs a scale, or a photo's score would depend on the photos beside it: give "
@@ -58,7 +58,7 @@ def check(
             "--reference TABLE"
         )
     pipeline.check_settings(settings)
-    return None if reference is None else tables.load(reference)
+    return None if reference is None else table_files.load(reference)
 
 
 class Watch:
@@ -152,7 +152,7 @@ class Watch:
                 )
 
     def _rows(self) -> pd.DataFrame:
-        rows = tables.load(self._output)
+        rows = table_files.load(self._output)
         if list(rows) != self._header:
             raise ValueError(
                 f"{self._output} has other columns than watch gives it: move it away, or give "
