@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import io
 import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -40,7 +41,9 @@ LARGER, CLEANED, CLEAN_JPEG = "saved larger", "cleaned", "jpeg of cleaned"
 CLEANING_SHIFTS = ((0, 0), (4, 4), (2, 6), (6, 2), (1, 3), (3, 1), (5, 7), (7, 5))  # rows, columns
 CLEANING_QUALITY = 60  # JPEG's
 CLEAN_JPEG_LEVELS = (2, 2, 3, 4)
-SIDES = (1000, 1400, 1930, 2600, 3900)  # pixels: decoding reduces them by 1, 1, 2, 2 and 4
+CAMERA_QUALITY = 92  # JPEG's
+SIDES = (512, 1000, 1400, 1930, 2600, 3900)  # pixels: decoding reduces the last three by 2, 2 and 4
+CLEAN_SIDES = (512, 640, 800, 1024)  # at which a cleaned photo is compressed
 GOOD = 0.7  # mos, about the median: from here on a brightened copy is a worse one
 USE = Apparatus(quality.normal_scores, quality.coordinates, quality.similarities)
 
@@ -122,12 +125,16 @@ def _plan(photos: int, seed: int) -> list[tuple[int, str, int]]:
 
 def _view(job: Job) -> np.ndarray:
     path, kind, level, number = job
-    photo = Photo.open(path)
+    rgb = Photo.open(path).view("rgb", 512)
     if kind == LARGER:
-        photo = _enlarged(photo, SIDES[number // 2 % len(SIDES)])
-    rgb = photo.view("rgb", 512)
-    if kind in (CLEANED, CLEAN_JPEG):
-        rgb, kind = _cleaned(rgb), "jpeg_compression"
+        larger = _resized(rgb, SIDES[number // 2 % len(SIDES)])
+        return _saved(larger).view("rgb", 512)
+    if kind == CLEANED:
+        return _cleaned(rgb)
+    if kind == CLEAN_JPEG:
+        larger = _resized(_cleaned(rgb), CLEAN_SIDES[number // 8 % len(CLEAN_SIDES)])
+        worse = degrade(larger, "jpeg_compression", level, number)
+        return Photo.from_image(worse).view("rgb", 512)
     return degrade(rgb, kind, level, number) if level else rgb
 
 
@@ -151,12 +158,18 @@ def _cleaned(rgb: np.ndarray) -> np.ndarray:
     return np.asarray(total / len(CLEANING_SHIFTS) + 0.5).astype(np.uint8)
 
 
-def _enlarged(photo: Photo, side: int) -> Photo:
-    """As if the photo had been saved at this size."""
-    image = Image.fromarray(photo.view())
-    scale = side / max(image.size)
-    size = (round(image.width * scale), round(image.height * scale))
-    return Photo.from_image(image.resize(size, Image.Resampling.LANCZOS))
+def _resized(rgb: np.ndarray, side: int) -> np.ndarray:
+    height, width = rgb.shape[:2]
+    scale = side / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.LANCZOS))
+
+
+def _saved(rgb: np.ndarray) -> Photo:
+    """As it is after being saved as a JPEG and opened again."""
+    file = io.BytesIO()
+    Image.fromarray(rgb).save(file, "JPEG", quality=CAMERA_QUALITY)
+    return Photo.from_image(Image.open(file))
 
 
 def _describe(codes: quality.Model, job: Job) -> np.ndarray:
