@@ -42,7 +42,7 @@ def rank(
     copying.check(copy_top, to, link or keepers_only or dry_run)
     _log_at_level(settings)
     output = Path(settings.output_csv or places.default_output(input)).expanduser()
-    sources.check_table(input, flags)
+    sources.check_table(input, Settings.load(flags))
     _get_ready(input, settings, partial(table_files.check_output, output))
     table = pipeline.rank_by(input, settings)
     if table_files.is_table(input):
@@ -101,7 +101,7 @@ def tag(
     settings = places.with_cache(Settings.load(flags, config))
     _log_at_level(settings)
     is_table = table_files.is_table(input)
-    sources.check_table(input, flags)
+    sources.check_table(input, Settings.load(flags))
     name = real(input).stem if is_table else real(input).name
     folder = Path(output_dir or Path("output", "tags", name or "root")).expanduser()
     profile = Profile.load(settings.profile)
@@ -231,20 +231,17 @@ def tune(source: str | None, output: str, config: str | None = None, **given: An
     from .tuned import check_output
 
     names = [setting.name for setting in fields(Settings)]
-    settings = places.with_cache(
-        Settings.load({k: v for k, v in given.items() if k in names}, config)
-    )
+    flags = {name: value for name, value in given.items() if name in names}
+    settings = places.with_cache(Settings.load(flags, config))
     own = {name: value for name, value in given.items() if name not in names}
     _log_at_level(settings)
     chosen = Path(source or places.newest_table_or_demo())
-    sources.check_table(chosen, given, sources.NO_COPIES)
+    sources.check_table(chosen, Settings.load(flags), sources.NO_COPIES)
     _get_ready(chosen, settings, partial(check_output, Path(output)))
-    idle = (
-        sources.NO_COPIES if table_files.is_table(chosen) else ()
-    )  # of --config, meant for photos
-    tuned = tuning.tune(str(chosen), **own, **vars(settings) | dict.fromkeys(idle))
+    meant_for_photos = sources.NO_COPIES if table_files.is_table(chosen) else ()  # by --config
+    tuned = tuning.tune(str(chosen), **own, **vars(settings) | dict.fromkeys(meant_for_photos))
     print(f"{chosen}: {tuned.report()}")
-    again = ", in the place of an earlier one" * Path(output).expanduser().exists()
+    again = ", in the place of an earlier one" if Path(output).expanduser().exists() else ""
     print(f"wrote {tuned.save(output)}{again}; use it: photorank rank DIR --weights {output}")
     name = chosen.stem if chosen.is_file() else chosen.resolve().name
     print(f"look at {tuned.plot(Path('results', f'tuning_{name}.png'))}")

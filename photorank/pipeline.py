@@ -62,8 +62,9 @@ def rank(source: Any, **settings: Any) -> pd.DataFrame:
     Writes nothing but the file `cache`, if one is named (docs/performance.md), and downloads nothing:
     CLIP is used if its weights are already on this machine.
     """
-    check_table(source, settings)
-    return rank_by(source, Settings.load(settings))
+    chosen = Settings.load(settings)
+    check_table(source, chosen)
+    return rank_by(source, chosen)
 
 
 def rank_by(source: Any, chosen: Settings) -> pd.DataFrame:

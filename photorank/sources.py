@@ -15,7 +15,7 @@ from .models import wants_clip
 from .table_files import is_table
 from .utils.find import Found, find, inside, real
 
-NO_COPIES = ("vocabulary", "exclude", "limit")
+NO_COPIES = ("limit", "exclude", "vocabulary")
 """The settings that bear neither on a table nor on degraded copies of its photos."""
 
 _OF_PHOTOS = (
@@ -39,21 +39,23 @@ def check(source: Any, settings: Settings) -> tuple[list[Source], list[str], dic
     return sources, files, record
 
 
-def check_table(source: Any, given: Mapping[str, Any], idle: Sequence[str] = _OF_PHOTOS) -> None:
+def check_table(source: Any, asked: Settings, idle: Sequence[str] = _OF_PHOTOS) -> None:
     """Make sure that nothing is asked of a table that takes photos.
 
     Args:
         source: a table, or anything else, of which all may be asked.
-        given: settings that somebody chose for it.
-        idle: the names of those that it cannot answer.
+        asked: what somebody asks of it, other than by `--config`.
+        idle: the names of the settings that it cannot answer.
 
     Raises:
-        ValueError: one of those is given; empty ones and an `aesthetic` that may do without CLIP are not.
+        ValueError: one of those is not the default, but for `aesthetic="none"`, which a table can do.
     """
-    chosen = {name: value for name, value in given.items() if name in idle and value}
-    asked = [name for name, value in chosen.items() if name != "aesthetic" or value == "clip"]
-    if asked and is_table(source):
-        flags = ", ".join(f"--{name}" for name in asked)
+    usual = Settings.load({})
+    chosen = [name for name in idle if getattr(asked, name) != getattr(usual, name)]
+    if asked.aesthetic == "none":
+        chosen = [name for name in chosen if name != "aesthetic"]
+    if chosen and is_table(source):
+        flags = ", ".join(f"--{name}" for name in chosen)
         raise ValueError(
             f"{flags}: a table is taken as it was measured: give the folder of its photos instead, or "
             "leave this out"

@@ -68,8 +68,9 @@ def tune(
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise ValueError(f"{name} is a whole number from 1 up, got {number!r}")
     given = None if labels is None else read_labels(labels)  # a mistake there costs no measuring
-    check_table(source, settings, NO_COPIES)
-    ranked = pipeline.rank_by(source, Settings.load(settings))
+    chosen = Settings.load(settings)
+    check_table(source, chosen, NO_COPIES)
+    ranked = pipeline.rank_by(source, chosen)
     photos = measured_rows(ranked)
     if photos.empty:
         raise ValueError("no photo here could be measured: there is nothing to tune on")

@@ -275,6 +275,15 @@ def test_python_refuses_what_a_table_cannot_answer_too(setting: dict[str, object
     assert len(pr.rank(table, limit=0, vocabulary="", aesthetic="none")) == 2
 
 
+def test_settings_as_they_come_are_no_wish_of_photos() -> None:
+    table = pd.DataFrame({"file": ["x", "y"], "sharpness": [1.0, 2.0]})
+    ranked = pr.rank(table, **vars(pr.Settings.load({})))
+    again = pr.rank(table, **ranked.attrs["photorank"]["settings"])
+    pd.testing.assert_frame_equal(again, ranked)
+    with pytest.raises(ValueError, match=r"^--features: a table is taken"):
+        pr.rank(table, features=np.array(["noise", "sharpness"]))
+
+
 def test_tune_refuses_flags_that_a_table_cannot_answer(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
