@@ -98,8 +98,12 @@ def extract(source: Any, features: Sequence[Any] = (), **settings: Any) -> pd.Da
         bytes, jpeg_quality, taken_at, camera, error. Their declarations are in `table.attrs["photorank"]`.
 
     Raises:
-        ValueError: wrong settings, no photos, or features whose columns clash.
+        ValueError: wrong settings, no photos, a table, or features whose columns clash.
     """
+    if is_table(source):
+        raise ValueError(
+            "extract measures photos, and this is a table: give the folder of its photos, or rank it"
+        )
     return _measured(source, Settings.load(settings | {"features": features}))
 
 

@@ -239,6 +239,12 @@ def test_what_is_no_source(source: object) -> None:
         pr.rank(source)
 
 
+@pytest.mark.parametrize("table", [pd.DataFrame({"file": ["a.jpg"]}), "mine.csv"])
+def test_a_table_is_nothing_to_extract_from(table: object) -> None:
+    with pytest.raises(ValueError, match="extract measures photos, and this is a table: give"):
+        pr.extract(table)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
