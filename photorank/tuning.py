@@ -120,6 +120,8 @@ def _parts(photos: int) -> int:
 
 def _on_copies(job: _Job, max_photos: int) -> Tuned:
     settings = job.chosen
+    if "aesthetic" not in {c["name"] for c in job.columns}:
+        settings = replace(settings, aesthetic="none", vocabulary="")  # no copy needs CLIP
     columns, features = measurable(job.columns, models.features_of(settings), job.notes)
     sample = choose(job.photos, job.scenes, max_photos, job.seed, job.notes)
     workers = None if settings.workers == -1 else settings.workers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from PIL import Image
 from scipy.stats import spearmanr
 
 import photorank as pr
+from photorank import models
 from photorank.cli import main
 from photorank.copies import choose
 from photorank.ranking.dedup import scenes
@@ -332,6 +334,21 @@ def test_copies_are_made_of_the_best_of_near_duplicates(folder: Path, tmp_path: 
     t = pr.rank(tmp_path, features=[*FEATURES, "exposure"], weights="exposure=1", quiet=True)
     sample = choose(t, scenes(t), 40, 0, [])
     assert sorted(sample["file"]) == [f"{i}.png" for i in range(6)]
+
+
+def test_copies_of_photos_that_were_ranked_without_clip_do_not_ask_for_it(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(logging.getLogger("photorank"), "propagate", True)
+    models._say_once.cache_clear()
+    t = pr.rank(folder, features=["sharpness", "noise"], quiet=True)
+    with pytest.raises(ValueError, match="none of the 6 photos is where it was"):
+        pr.tune(t.assign(path="/gone/" + t["file"]), quiet=True)
+    assert "CLIP" not in caplog.text
 
 
 def test_without_labels_what_is_amiss_is_said(folder: Path) -> None:
