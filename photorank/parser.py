@@ -15,7 +15,7 @@ _LABELS = (
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The parser of the command line: a subparser sets `command` to a function of `commands.py`."""
+    """The parser of the command line: `command` names the function of `commands.py`."""
     parser = argparse.ArgumentParser(
         prog="photorank", description="Rank a folder of photographs, best first, with the reasons."
     )
