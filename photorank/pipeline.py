@@ -22,7 +22,7 @@ from .ranking.dedup import keep_best, mark_duplicates
 from .ranking.fusion import Scale, fuse
 from .ranking.order import order
 from .ranking.profiles import Profile
-from .sources import check, check_table
+from .sources import OF_PHOTOS, check, check_table
 from .table_files import as_table, is_table, load, save
 from .tables import (
     SCORE_1_TO_10,
@@ -74,12 +74,14 @@ def rank_by(source: Any, chosen: Settings) -> pd.DataFrame:
     kept = fixed_scale(measured, chosen)
     table, record = _ranked(measured, replace(chosen, **kept))
     table, _ = with_tags(table, Profile.load(chosen.profile))
-    record |= {"photorank": __version__, "settings": _plain(chosen)}
+    before = measured.attrs.get("photorank", {})
+    of_photos = {n: v for n, v in before.get("settings", {}).items() if n in OF_PHOTOS}
+    record |= {"photorank": __version__, "settings": _plain(chosen) | of_photos}
     if kept:  # by the name that it was given, for the next time
-        record["settings"]["scale"] = measured.attrs["photorank"]["settings"]["scale"]
+        record["settings"]["scale"] = before["settings"]["scale"]
     record["seconds"] = round(time.monotonic() - start, 2)
     record["tags"] = table.attrs["photorank"]["tags"]
-    table.attrs["photorank"] = measured.attrs.get("photorank", {}) | record
+    table.attrs["photorank"] = before | record
     return table
 
 

@@ -18,11 +18,12 @@ from .utils.find import Found, find, inside, real
 NO_COPIES = ("limit", "exclude", "vocabulary")
 """The settings that bear neither on a table nor on degraded copies of its photos."""
 
-_OF_PHOTOS = (
+OF_PHOTOS = (
     *NO_COPIES,
     *("features", "positive_prompt", "negative_prompt"),
     *("aesthetic", "clip_model", "clip_pretrained", "clip_preprocess"),
 )
+"""The settings by which photos are measured: a table was, and takes no others."""
 
 
 def check(source: Any, settings: Settings) -> tuple[list[Source], list[str], dict[str, Any]]:
@@ -39,7 +40,7 @@ def check(source: Any, settings: Settings) -> tuple[list[Source], list[str], dic
     return sources, files, record
 
 
-def check_table(source: Any, asked: Settings, idle: Sequence[str] = _OF_PHOTOS) -> None:
+def check_table(source: Any, asked: Settings, idle: Sequence[str] = OF_PHOTOS) -> None:
     """Make sure that nothing is asked of a table that takes photos.
 
     Args:

@@ -239,6 +239,14 @@ def test_what_is_no_source(source: object) -> None:
         pr.rank(source)
 
 
+def test_a_table_keeps_the_settings_that_its_photos_were_measured_by(folder: Path) -> None:
+    by = {"features": ("sharpness", "noise"), "aesthetic": "none", "limit": 2}
+    again = pr.rank(pr.rank(folder, **by), normalization="rank")
+    settings = again.attrs["photorank"]["settings"]
+    assert {name: settings[name] for name in by} == by
+    assert settings["normalization"] == "rank"
+
+
 @pytest.mark.parametrize("table", [pd.DataFrame({"file": ["a.jpg"]}), "mine.csv"])
 def test_a_table_is_nothing_to_extract_from(table: object) -> None:
     with pytest.raises(ValueError, match="extract measures photos, and this is a table: give"):
