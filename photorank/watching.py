@@ -262,7 +262,8 @@ class Watch:
         values = {c["name"]: None if c["better"] == "neither" else 0.0 for c in columns}
         names = ["file", "path", *values, *FACTS, "error"]
         table = io.frame([{"file": "", "path": ""} | values], names)
-        table.attrs["photorank"] = {"columns": columns, "source": str(self._folder)}
+        about = {"columns": columns, "source": str(self._folder), "settings": vars(self._chosen)}
+        table.attrs["photorank"] = about
         return table
 
     def _record_of(self, ranked: pd.DataFrame) -> dict[str, Any]:

@@ -180,7 +180,10 @@ def test_watch_takes_a_vocabulary_too(
     arguments = ["watch", "drop", "--once", "--every", "0.05", "--scale", "default", "--cache"]
     arguments += ["off", "--clip_model", model, "--vocabulary", str(words), "--quiet"]
     assert main(arguments) == 0
-    (row,) = pr.load("output/csvs/drop_watch.csv").to_dict("records")
+    table = pr.load("output/csvs/drop_watch.csv")
+    settings = table.attrs["photorank"]["settings"]
+    assert (settings["aesthetic"], settings["vocabulary"]) == ("auto", str(words))
+    (row,) = table.to_dict("records")
     assert row["file"] == "a.png"
     assert {"semantic_tags", "semantic_scores"} <= set(row)
 
