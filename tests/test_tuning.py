@@ -317,7 +317,8 @@ def test_without_labels_copies_of_the_photos_teach(folder: Path) -> None:
     assert (found.held_out["n"] == 80).all()
     assert set(found.cells["n"]) == {5}
     cells = found.cells.set_index("cell")
-    assert cells.loc["defocus 4", TUNED] == 1
+    assert cells.loc["gaussian_noise 4", TUNED] == 1
+    assert cells.loc["defocus 4", COLUMN] == 1  # sharpness alone; noise falls with blur
     seen = found.seen.set_index("kind")
     assert seen.loc["defocus", "column"] == "sharpness"
     assert seen.loc["gaussian_noise", "low"] > 0.5
