@@ -12,6 +12,7 @@ import functools
 import io
 import multiprocessing
 import os
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -25,15 +26,18 @@ from PIL import Image
 from .evaluation.agreement import agreement
 from .features import quality
 from .features.codebook import GRIDS, patches
-from .features.image import Photo
+from .features.image import Photo, PhotoError
+from .rated_photos import rated_photos, training_labels
 from .training.blur import fit_blur, radius
 from .training.codebook import learn_codes
 from .training.degradations import KINDS, degrade
 from .training.held_out_quality import card, cross_validate, kept, lowered
 from .training.quality import Apparatus, Copies, Settings, fit
+from .utils.io import check_ours, check_table_suffix, check_writable, write_table
 
 CODES = {"texture": 150, "colour": 240}
 PATCHES_PER_PHOTO = 20
+FEWEST = -(-max(CODES.values()) // PATCHES_PER_PHOTO)  # photos, for a patch to each code
 COPIES = 2  # of each photo
 LEVELS = (2, 2, 3, 4, 5)  # the mildest that must count is drawn twice as often: it is the hardest
 KIND_SHARES = np.array([1 + kind.endswith("exposure") for kind in KINDS])  # the hardest kinds
@@ -53,9 +57,18 @@ Job = tuple[str, str, int, int]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Learn the codes, describe photos and copies, cross-validate, fit on all, write."""
+    """Train as `arguments` say; what is wrong with them is said, with exit code 2."""
     given = _arguments(arguments)
-    labels = pd.read_csv(given.labels)
+    try:
+        _train(given)
+    except (ValueError, OSError) as error:
+        print(f"train_quality: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _train(given: argparse.Namespace) -> None:
+    """Learn the codes, describe photos and copies, cross-validate, fit on all, write."""
+    labels, checked = _labels(given)
     photos = [(str(given.photos / file), "", 0, n) for n, file in enumerate(labels.file)]
     plan = _plan(len(photos), given.seed)
     copies = [(photos[photo][0], kind, level, photo) for photo, kind, level in plan]
@@ -64,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         codes = _codes(photos, given.seed, pool.map)
         describe = functools.partial(_describe, codes)
         rows, worse = (_table(pool.map(describe, jobs, chunksize=8)) for jobs in (photos, copies))
-        checks = _checks(given, describe, pool.map)
+        checks = _checks(given, checked, describe, pool.map)
     photo, kind, level = (np.array(values) for values in zip(*plan, strict=True))
     settings = Settings(seed=given.seed)
     data = (rows, _sizes(codes, rows.shape[1]), labels.mos.to_numpy())
@@ -74,10 +87,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         *data, labels.scene.to_numpy(), made_worse, USE, quality.predict, settings, given.folds
     )
     if given.held_out:  # what weights may be tuned on: the shipped model has seen these ratings
-        labels.assign(quality=held_out.photos).to_csv(given.held_out, index=False)
+        write_table(labels.assign(quality=held_out.photos), given.held_out)
     model = codes | fit(*data, made_worse, USE, settings)
     model |= _blur(model, rows, data[2] >= GOOD, made_worse)
-    figures = {f"{given.labels.parent.name}, held-out scenes": _agreement(held_out.photos, labels)}
+    figures = {f"{_name(given.labels)}, held-out scenes": _agreement(held_out.photos, labels)}
     for name, (descriptions, ratings) in checks.items():
         figures[name] = _agreement(quality.predict(model, descriptions), ratings)
     laws = lowered(held_out, made_worse, data[2] >= GOOD)
@@ -91,12 +104,37 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--labels", type=Path, required=True, help="CSV: file, mos, scene")
     parser.add_argument("--check", type=Path, help="folder of photos that are only scored")
     parser.add_argument("--check-labels", type=Path, help="CSV: file, mos")
-    parser.add_argument("--out", type=Path, default=quality.MODEL_PATH.parent)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=quality.MODEL_PATH.parent,
+        help="folder of the model and its card (default: features/models, what photorank uses)",
+    )
     parser.add_argument("--held-out", type=Path, help="CSV to write: each photo's held-out score")
-    parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--folds", type=int, default=5, help="of cross-validation (default: 5)")
+    parser.add_argument("--seed", type=int, default=0, help="the same gives the same model")
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count(), help="processes (default: one per core)"
+    )
     return parser.parse_args(arguments)
+
+
+def _labels(given: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """The labels to train on and those to check with; all that can be wrong is found here, at once."""
+    for name, least in (("seed", 0), ("workers", 1)):
+        if getattr(given, name) < least:
+            raise ValueError(f"--{name} is {least} or more, got {getattr(given, name)}")
+    if (given.check is None) != (given.check_labels is None):
+        raise ValueError("--check and --check-labels go together; only one was given")
+    check_writable(given.out / quality.MODEL_PATH.name)
+    if given.held_out:
+        check_table_suffix(given.held_out)
+        check_ours(given.held_out)
+        check_writable(given.held_out)
+    labels = training_labels(given.labels, given.photos, given.folds, FEWEST, GOOD)
+    if given.check is None:
+        return labels, None
+    return labels, rated_photos(given.check_labels, given.check, ("file", "mos"))
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
@@ -125,7 +163,10 @@ def _plan(photos: int, seed: int) -> list[tuple[int, str, int]]:
 
 def _view(job: Job) -> np.ndarray:
     path, kind, level, number = job
-    rgb = Photo.open(path).view("rgb", 512)
+    try:
+        rgb = Photo.open(path).view("rgb", 512)
+    except PhotoError as error:
+        raise ValueError(f"{path} cannot be read: {error}; mend it or leave it out") from error
     if kind == LARGER:
         larger = _resized(rgb, SIDES[number // 2 % len(SIDES)])
         return _saved(larger).view("rgb", 512)
@@ -214,14 +255,21 @@ def _blur(
 
 
 def _checks(
-    given: argparse.Namespace, describe: Callable[..., np.ndarray], run: Map
+    given: argparse.Namespace,
+    labels: pd.DataFrame | None,
+    describe: Callable[..., np.ndarray],
+    run: Map,
 ) -> dict[str, tuple[np.ndarray, pd.DataFrame]]:
-    if given.check is None:
+    if labels is None:
         return {}
-    labels = pd.read_csv(given.check_labels)
     jobs = [(str(given.check / file), "", 0, n) for n, file in enumerate(labels.file)]
-    name = f"{given.check_labels.parent.name}, never trained on"
+    name = f"{_name(given.check_labels)}, never trained on"
     return {name: (_table(run(describe, jobs, chunksize=8)), labels)}
+
+
+def _name(labels: Path) -> str:
+    """What the card calls the photos: the folder in which their labels lie."""
+    return labels.absolute().parent.name
 
 
 def _agreement(scores: np.ndarray, labels: pd.DataFrame) -> dict[str, Any]:

@@ -140,7 +140,7 @@ def card(
     """The model card as Markdown.
 
     Args:
-        figures: by the name of the data, `n` and, for spearman, pearson and kendall, `value low high`.
+        figures: by the name of the data, what `evaluation.agreement` says of its scores.
         laws: from `lowered`.
         same: from `kept`.
     """
@@ -166,5 +166,10 @@ def card(
     )
 
 
-def _cell(figure: Mapping[str, float]) -> str:
-    return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
+def _cell(figure: Mapping[str, float] | None) -> str:
+    """Few scenes have no interval, ratings that are all the same no figure."""
+    if figure is None:
+        return "absent"
+    has_interval = figure["low"] is not None
+    interval = f" ({figure['low']:.3f} to {figure['high']:.3f})" if has_interval else ""
+    return f"{figure['value']:.3f}{interval}"

@@ -1,0 +1,70 @@
+"""What the quality model is trained on: rated photos, checked before hours are spent on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from .utils.io import read_table
+
+_SHOWN = 3
+
+
+def training_labels(path: Path, folder: Path, folds: int, fewest: int, good: float) -> pd.DataFrame:
+    """Labels with `file`, `mos` from 0 to 1 and `scene`, fit to be trained on.
+
+    Args:
+        path: the file of the labels.
+        folder: of the photos.
+        folds: into which the scenes are to be split.
+        fewest: photos that are enough.
+        good: from which rating on a photo counts as a good one.
+
+    Raises:
+        ValueError: a column or a value is missing, a rating is outside 0 to 1, a photo is not there
+            or named twice, there are too few photos or scenes, or no photo is good or none other.
+    """
+    labels = rated_photos(path, folder, ("file", "mos", "scene"))
+    _require(labels, labels["mos"].between(0, 1), f"mos in {path} is from 0 (bad) to 1 (good)")
+    _require(labels, labels["scene"].notna(), f"{path} names the scene of each photo")
+    if len(labels) < fewest:
+        raise ValueError(f"training needs {fewest} photos or more, {path} has {len(labels)}")
+    scenes = labels["scene"].nunique()
+    if not 2 <= folds <= scenes:
+        raise ValueError(f"--folds is from 2 to the scenes in {path}, {scenes}; got {folds}")
+    if labels["mos"].max() < good or labels["mos"].nunique() == 1:
+        low, high = labels["mos"].min(), labels["mos"].max()
+        raise ValueError(
+            f"the ratings must differ, and some be {good} or better (learned_blur is fitted to good "
+            f"photos); those of {path} are {low:g} to {high:g}"
+        )
+    return labels
+
+
+def rated_photos(path: Path, folder: Path, columns: Iterable[str]) -> pd.DataFrame:
+    """Labels with these columns, `mos` a number in each row, `file` an own photo of `folder` in each.
+
+    Raises:
+        ValueError: one of these is missing.
+    """
+    labels = read_table(path)
+    missing = [name for name in columns if name not in labels]
+    if missing:
+        there = ", ".join(map(str, labels.columns))
+        raise ValueError(f"{path} needs the columns {', '.join(columns)}; it has {there}")
+    labels["mos"] = pd.to_numeric(labels["mos"], errors="coerce")
+    _require(labels, labels["mos"].notna(), f"mos in {path} is a number")
+    labels["file"] = labels["file"].astype(str)
+    found = labels["file"].map(lambda file: (folder / file).is_file())
+    _require(labels, found, f"{path} names photos in {folder}")
+    _require(labels, ~labels["file"].duplicated(), f"{path} names each photo once")
+    return labels
+
+
+def _require(labels: pd.DataFrame, fine: pd.Series, wanted: str) -> None:
+    if not fine.all():
+        wrong = labels["file"][~fine]
+        some = ", ".join(map(repr, wrong.head(_SHOWN))) + " ..." * (len(wrong) > _SHOWN)
+        raise ValueError(f"{wanted}; {len(wrong)} of {len(labels)} rows do otherwise: {some}")
