@@ -56,7 +56,8 @@ def best_of_scene(
     )
     differ = scenes[(scenes["apart"] > 0) & (scenes["apart"] >= least * (1 - 1e-9))]
     if differ.empty:
-        return f"no scene of 2 or more photos whose ratings differ by {least:.3g} or more"
+        enough = f" by {least:.3g} or more" if least else ""
+        return f"no scene of 2 or more photos whose ratings differ{enough}"
     value, n = float(differ["right"].mean()), len(differ)
     low, high = _wilson(value, n)
     chance = float(differ["chance"].mean())

@@ -125,7 +125,8 @@ class Draws:
             return None, "too nearly constant to compute"
         alone: dict[str, float | None] = {"value": value, "low": None, "high": None}
         if self.scenes < FEWEST_SCENES:
-            return alone, f"{self.scenes} scenes: an interval needs {FEWEST_SCENES}"
+            scenes = f"{self.scenes} scene{'s' * (self.scenes != 1)}"
+            return alone, f"{scenes}: an interval needs {FEWEST_SCENES}"
         drawn = np.concatenate([figure(counts) for counts in self.counts()])
         drawn = drawn[np.isfinite(drawn)]
         if len(drawn) < _DEFINED * self.number:

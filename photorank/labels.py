@@ -37,12 +37,19 @@ def read_labels(given: str | os.PathLike[str] | pd.DataFrame) -> pd.DataFrame:
             filename, image_name or name, a column rating, mos, stars or score, and perhaps scene.
 
     Raises:
-        ValueError: unreadable, or a column is missing.
+        ValueError: unreadable, a column is missing, or not one rating is a number.
     """
     labels = given if isinstance(given, pd.DataFrame) else read_table(given)
     rating = _column(labels, RATING_COLUMNS)
     numbers = pd.to_numeric(labels[rating], errors="coerce").to_numpy(float, na_value=np.nan)
     names = labels[name_column(labels)].astype(str).to_numpy(object)
+    if not np.isfinite(numbers).any():
+        filled = labels[rating].dropna()
+        first = f"; the first is {str(filled.iloc[0])!r}" if len(filled) else "; all are empty"
+        raise ValueError(
+            f"no rating of the {len(names)} labels is a number (column {rating!r}{first}): "
+            "give plain numbers such as 4 or 3.5, higher is better"
+        )
     read = pd.DataFrame({"file": names, "rating": np.where(np.isfinite(numbers), numbers, np.nan)})
     scene = _find(labels, (SCENE_COLUMN,))
     if scene is not None:
@@ -101,11 +108,6 @@ def match_labels(
     numeric = labels["rating"].notna().to_numpy()
     notes = _notes(names, found, numeric)
     usable = [i for i, rows in enumerate(found) if len(rows) == 1 and numeric[i]]
-    if not numeric.any():
-        raise ValueError(
-            f"no rating of the {len(names)} labels is a number (column {labels.attrs['columns'][0]!r}): "
-            "give numbers, higher is better"
-        )
     if not usable:
         raise ValueError(
             f"no label fits a photo: {'; '.join(notes)}; the photos are named like "

@@ -162,6 +162,8 @@ def test_best_of_scene_by_hand() -> None:
     assert (strict["n"], loose["n"]) == (4, 5)
     reason = best_of_scene(photos.score[-5:], photos.rating[-5:], photos.scene[-5:], margin=1)
     assert reason == "no scene of 2 or more photos whose ratings differ by 2.1 or more"
+    same = best_of_scene([1, 2], [3, 3], [0, 0])
+    assert same == "no scene of 2 or more photos whose ratings differ"
 
 
 @pytest.mark.parametrize(("right", "n"), [(0, 7), (7, 7), (30, 53)])

@@ -582,7 +582,7 @@ def test_utf_16_is_named_for_labels_too(folder: Path, capsys: pytest.CaptureFixt
     assert main(["evaluate", "--labels", "stars.csv"]) == 2
     said = capsys.readouterr().err
     assert "it is UTF-16, not UTF-8: save it as CSV UTF-8" in said
-    assert "no rating of the 2 labels is a number (column 'stars')" in said
+    assert "no rating of the 2 labels is a number (column 'stars'; the first is 'good')" in said
 
 
 def test_photos_that_have_moved_are_one_line(

@@ -236,7 +236,12 @@ def rated(n: int = 60, **columns: object) -> pd.DataFrame:
             rated(file="x.jpg"),
             "no label fits a photo: 60 of 60 labels without a photo",
         ),
-        (table(n=60), rated(stars="good"), "no rating of the 60 labels is a number"),
+        (
+            table(n=60),
+            rated(stars="62%"),
+            r"60 labels is a number \(column 'stars'; the first is '62%'",
+        ),
+        (table(n=60), rated(stars=None), r"a number \(column 'stars'; all are empty\)"),
         (table(n=60), rated(scene=1), "rated photos: 1 scene; .* 5 or more"),
         (table(n=60), rated(stars=3), "all 60 ratings are 3: nothing to learn"),
         (table(n=1), rated(1), "ratings for 1 of the photos: tuning needs 10 or more"),
