@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from .features.phash import PHASH
+from .pipeline import extract
+from .ranking.dedup import mark_duplicates
 from .utils.io import read_table
 
 _SHOWN = 3
 
 
 def training_labels(path: Path, folder: Path, folds: int, fewest: int, good: float) -> pd.DataFrame:
-    """Labels with `file`, `mos` from 0 to 1 and `scene`, fit to be trained on.
+    """Labels with `file`, `mos` from 0 to 1 and `scene`, fit to be trained on: near-duplicates share a scene.
 
     Args:
         path: the file of the labels.
@@ -31,6 +35,7 @@ def training_labels(path: Path, folder: Path, folds: int, fewest: int, good: flo
     _require(labels, labels["scene"].notna(), f"{path} names the scene of each photo")
     if len(labels) < fewest:
         raise ValueError(f"training needs {fewest} photos or more, {path} has {len(labels)}")
+    labels["scene"] = _joined_scenes(labels["scene"], [folder / file for file in labels["file"]])
     scenes = labels["scene"].nunique()
     if not 2 <= folds <= scenes:
         raise ValueError(f"--folds is from 2 to the scenes in {path}, {scenes}; got {folds}")
@@ -61,6 +66,23 @@ def rated_photos(path: Path, folder: Path, columns: Iterable[str]) -> pd.DataFra
     _require(labels, found, f"{path} names photos in {folder}")
     _require(labels, ~labels["file"].duplicated(), f"{path} names each photo once")
     return labels
+
+
+def _joined_scenes(scenes: pd.Series, photos: list[Path]) -> pd.Series:
+    """Scene numbers; one for all scenes that near-duplicates connect.
+
+    Else one subject stands on both sides of a split, and the figures are too good.
+    """
+    measured = extract(photos, [PHASH], quiet=True)
+    alone = pd.Series(-1 - np.arange(len(photos)))
+    groups = mark_duplicates(measured)["dup_group"].fillna(alone).to_numpy(int)
+    numbers = pd.Series(pd.factorize(scenes)[0])
+    while True:
+        joined = numbers.groupby(groups).transform("min")
+        joined = joined.groupby(scenes.to_numpy()).transform("min")
+        if joined.equals(numbers):
+            return numbers
+        numbers = joined
 
 
 def _require(labels: pd.DataFrame, fine: pd.Series, wanted: str) -> None:

@@ -2,14 +2,14 @@
 
 python scripts/train_quality.py --photos DIR --labels FILE [--check DIR --check-labels FILE]
 
-The labels need the columns file, mos (0 to 1) and scene. Three minutes per thousand photos and core.
+The labels need the columns file, mos (0 to 1) and scene; near-duplicates join scenes. Three minutes
+per thousand photos and core.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
-import io
 import multiprocessing
 import os
 import sys
@@ -21,16 +21,15 @@ from typing import Any
 import cv2
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from .evaluation.agreement import agreement
 from .features import quality
 from .features.codebook import GRIDS, patches
-from .features.image import Photo, PhotoError
+from .quality_copies import LARGER, Job, plan, view
 from .rated_photos import rated_photos, training_labels
 from .training.blur import fit_blur, radius
 from .training.codebook import learn_codes
-from .training.degradations import KINDS, degrade
+from .training.degradations import KINDS
 from .training.held_out_quality import card, cross_validate, kept, lowered
 from .training.quality import Apparatus, Copies, Settings, fit
 from .utils.io import check_ours, check_table_suffix, check_writable, write_table
@@ -38,22 +37,10 @@ from .utils.io import check_ours, check_table_suffix, check_writable, write_tabl
 CODES = {"texture": 150, "colour": 240}
 PATCHES_PER_PHOTO = 20
 FEWEST = -(-max(CODES.values()) // PATCHES_PER_PHOTO)  # photos, for a patch to each code
-COPIES = 2  # of each photo
-LEVELS = (2, 2, 3, 4, 5)  # the mildest that must count is drawn twice as often: it is the hardest
-KIND_SHARES = np.array([1 + kind.endswith("exposure") for kind in KINDS])  # the hardest kinds
-LARGER, CLEANED, CLEAN_JPEG = "saved larger", "cleaned", "jpeg of cleaned"
-CLEANING_SHIFTS = ((0, 0), (4, 4), (2, 6), (6, 2), (1, 3), (3, 1), (5, 7), (7, 5))  # rows, columns
-CLEANING_QUALITY = 60  # JPEG's
-CLEAN_JPEG_LEVELS = (2, 2, 3, 4)
-CAMERA_QUALITY = 92  # JPEG's
-SIDES = (512, 1000, 1400, 1930, 2600, 3900)  # pixels: decoding reduces the last three by 2, 2 and 4
-CLEAN_SIDES = (512, 640, 800, 1024)  # at which a cleaned photo is compressed
 GOOD = 0.7  # mos, about the median: from here on a brightened copy is a worse one
 USE = Apparatus(quality.normal_scores, quality.coordinates, quality.similarities)
 
 Map = Callable[..., Iterable[Any]]
-Job = tuple[str, str, int, int]
-"""A photo's path, how it is copied ("": not at all), the copy's level and the photo's number."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -70,15 +57,15 @@ def _train(given: argparse.Namespace) -> None:
     """Learn the codes, describe photos and copies, cross-validate, fit on all, write."""
     labels, checked = _labels(given)
     photos = [(str(given.photos / file), "", 0, n) for n, file in enumerate(labels.file)]
-    plan = _plan(len(photos), given.seed)
-    copies = [(photos[photo][0], kind, level, photo) for photo, kind, level in plan]
+    planned = plan(len(photos), given.seed)
+    copies = [(photos[photo][0], kind, level, photo) for photo, kind, level in planned]
     print(f"describing {len(photos):,} photos and {len(copies):,} copies", flush=True)
     with _pool(given.workers) as pool:
         codes = _codes(photos, given.seed, pool.map)
         describe = functools.partial(_describe, codes)
         rows, worse = (_table(pool.map(describe, jobs, chunksize=8)) for jobs in (photos, copies))
         checks = _checks(given, checked, describe, pool.map)
-    photo, kind, level = (np.array(values) for values in zip(*plan, strict=True))
+    photo, kind, level = (np.array(values) for values in zip(*planned, strict=True))
     settings = Settings(seed=given.seed)
     data = (rows, _sizes(codes, rows.shape[1]), labels.mos.to_numpy())
     made_worse = Copies(worse, photo, kind, level)
@@ -95,7 +82,7 @@ def _train(given: argparse.Namespace) -> None:
         figures[name] = _agreement(quality.predict(model, descriptions), ratings)
     laws = lowered(held_out, made_worse, data[2] >= GOOD)
     same = kept(held_out, made_worse, LARGER)
-    _write(given.out, model, card(figures, laws, same, settings, len(photos), given.folds))
+    _write(given.out, model, card(figures, laws, same, settings, _name(given.labels), given.folds))
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -145,80 +132,12 @@ def _pool(workers: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(workers, fresh, cv2.setNumThreads, (1,))
 
 
-def _plan(photos: int, seed: int) -> list[tuple[int, str, int]]:
-    """Which copies are made: (photo, kind, level), the kinds of one photo all different."""
-    plan = []
-    for photo in range(photos):
-        rng = np.random.default_rng((seed, photo))
-        kinds = rng.choice(KINDS, COPIES, replace=False, p=KIND_SHARES / KIND_SHARES.sum())
-        levels = rng.choice(LEVELS, COPIES)
-        plan += [(photo, str(kind), int(level)) for kind, level in zip(kinds, levels, strict=True)]
-        if photo % 2:  # every other photo is enough of each
-            plan.append((photo, LARGER, 0))
-        else:  # the photos are JPEGs: without these, one that never was gains from compression
-            level = CLEAN_JPEG_LEVELS[photo // 2 % len(CLEAN_JPEG_LEVELS)]
-            plan += [(photo, CLEANED, 0), (photo, CLEAN_JPEG, level)]
-    return plan
-
-
-def _view(job: Job) -> np.ndarray:
-    path, kind, level, number = job
-    try:
-        rgb = Photo.open(path).view("rgb", 512)
-    except PhotoError as error:
-        raise ValueError(f"{path} cannot be read: {error}; mend it or leave it out") from error
-    if kind == LARGER:
-        larger = _resized(rgb, SIDES[number // 2 % len(SIDES)])
-        return _saved(larger).view("rgb", 512)
-    if kind == CLEANED:
-        return _cleaned(rgb)
-    if kind == CLEAN_JPEG:
-        larger = _resized(_cleaned(rgb), CLEAN_SIDES[number // 8 % len(CLEAN_SIDES)])
-        worse = degrade(larger, "jpeg_compression", level, number)
-        return Photo.from_image(worse).view("rgb", 512)
-    return degrade(rgb, kind, level, number) if level else rgb
-
-
-def _cleaned(rgb: np.ndarray) -> np.ndarray:
-    """Without JPEG blocks: the mean of compressions whose blocks lie elsewhere each time.
-
-    References:
-        Nosratinia (2001), Enhancement of JPEG-compressed images by re-application of JPEG,
-        doi:10.1023/A:1008167430544
-    """
-    height, width = rgb.shape[:2]
-    total = np.zeros(rgb.shape, np.float32)
-    for down, right in CLEANING_SHIFTS:
-        shifted = cv2.copyMakeBorder(
-            rgb, 8 - down, 8 + down, 8 - right, 8 + right, cv2.BORDER_REFLECT_101
-        )
-        options = [cv2.IMWRITE_JPEG_QUALITY, CLEANING_QUALITY]
-        encoded = cv2.imencode(".jpg", shifted[..., ::-1], options)[1]
-        decoded = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR))
-        total += decoded[8 - down :, 8 - right :, ::-1][:height, :width]
-    return np.asarray(total / len(CLEANING_SHIFTS) + 0.5).astype(np.uint8)
-
-
-def _resized(rgb: np.ndarray, side: int) -> np.ndarray:
-    height, width = rgb.shape[:2]
-    scale = side / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.LANCZOS))
-
-
-def _saved(rgb: np.ndarray) -> Photo:
-    """As it is after being saved as a JPEG and opened again."""
-    file = io.BytesIO()
-    Image.fromarray(rgb).save(file, "JPEG", quality=CAMERA_QUALITY)
-    return Photo.from_image(Image.open(file))
-
-
 def _describe(codes: quality.Model, job: Job) -> np.ndarray:
-    return quality.describe(codes, _view(job))
+    return quality.describe(codes, view(job))
 
 
 def _some_patches(seed: int, job: Job) -> list[np.ndarray]:
-    rng, rgb = np.random.default_rng((seed, job[3])), _view(job)
+    rng, rgb = np.random.default_rng((seed, job[3])), view(job)
     found = (patches(rgb, grid) for grid in GRIDS.values())
     flat = (rows.reshape(-1, rows.shape[-1]) for rows in found)
     return [rows[rng.integers(len(rows), size=PATCHES_PER_PHOTO)] for rows in flat]

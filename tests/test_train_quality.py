@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
 from photorank.evaluation.agreement import agreement
+from photorank.features.defects import blockiness
+from photorank.quality_copies import CLEAN_JPEG, CLEANED, LARGER, view
+from photorank.rated_photos import training_labels
 from photorank.train_quality import main
+from photorank.training.degradations import KINDS
 from photorank.training.held_out_quality import HeldOut, card, lowered
 from photorank.training.quality import Copies, Settings
 
@@ -20,8 +26,9 @@ def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Arguments that would do: 12 photos of 6 scenes."""
     monkeypatch.chdir(tmp_path)
     Path("photos").mkdir()
-    for number in range(12):
-        Image.new("RGB", (20, 20)).save(f"photos/{number}.png")
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 20, 20, 3), np.uint8)
+    for number, rgb in enumerate(pixels):
+        Image.fromarray(rgb).save(f"photos/{number}.png")
     ratings().to_csv("labels.csv", index=False)
     Path("mine.csv").write_text("my notes\n")
     return ["--photos", "photos", "--labels", "labels.csv", "--out", "model", "--workers", "1"]
@@ -89,6 +96,29 @@ def test_wrong_arguments_say_why(
     assert Path("mine.csv").read_text() == "my notes\n"
 
 
+def test_scenes_that_a_near_duplicate_connects_are_one(given: list[str]) -> None:
+    shutil.copy("photos/3.png", "photos/8.png")
+    labels = training_labels(Path("labels.csv"), Path("photos"), 2, 1, 0.7)
+    assert labels["scene"].tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 1, 1, 5, 5]
+
+
+@pytest.mark.parametrize("kind", [LARGER, CLEANED, CLEAN_JPEG, *KINDS])
+def test_the_model_sees_a_copy_as_it_sees_a_photo(kind: str, photo_file: Path) -> None:
+    number = 4  # compressed at 512 pixels, saved at 1400
+    seen, again = (view((str(photo_file), kind, 2, number)) for _ in range(2))
+    assert seen.shape == view((str(photo_file), "", 0, number)).shape
+    assert np.array_equal(seen, again)
+    assert not np.array_equal(seen, view((str(photo_file), "", 0, number)))
+
+
+def test_a_cleaned_photo_has_no_blocks_and_a_compressed_one_has(photo_file: Path) -> None:
+    blocks = [
+        blockiness(cv2.cvtColor(view((str(photo_file), kind, level, 0)), cv2.COLOR_RGB2GRAY))
+        for kind, level in ((CLEANED, 0), ("", 0), (CLEAN_JPEG, 4))
+    ]
+    assert blocks[0] < blocks[1] < blocks[2]
+
+
 def test_a_photo_that_cannot_be_read_is_named(
     given: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -100,6 +130,8 @@ def test_a_card_of_few_scenes_or_like_ratings_has_no_interval_or_figure() -> Non
     copies = Copies(np.zeros((2, 1)), np.array([0, 1]), np.array(["defocus"] * 2), np.array([2, 3]))
     laws = lowered(HeldOut(np.ones(2), np.zeros(2)), copies, np.array([True, False]))
     few, same = agreement([1, 2, 3, 4], [1, 2, 3, 5]), agreement([1, 2, 3, 4], [1] * 4)
-    text = card({"few": few, "same": same}, laws, {"n": 1, "median": 0, "p95": 0}, Settings(), 4, 2)
+    text = card(
+        {"few": few, "same": same}, laws, {"n": 1, "median": 0, "p95": 0}, Settings(), "few", 2
+    )
     assert "| few | 4 | 1.000 | 0.983 | 1.000 |" in text
     assert "| same | 4 | absent | absent | absent |" in text

@@ -84,6 +84,13 @@ def lowered(held_out: HeldOut, copies: Copies, good: np.ndarray) -> pd.DataFrame
     return pd.concat({"all": kinds, "good": among_good}, axis=1)
 
 
+_BIQ2021 = """of BIQ2021 (Ahmed & Asif 2022, doi:10.1117/1.JEI.31.5.053010), rated by 30
+people each in a laboratory: a part of its official training split. Its authors state no licence;
+it is published for research. The model holds no photo and none can be rebuilt from it, but whoever
+ships it in a product should know this."""
+_OTHER = """of {name}: say here whose they are, who rated them and how, and under which licence. What
+is said below of raters and of other photographs is true of BIQ2021, and has to be judged anew."""
+
 _CARD = """# Model card: quality
 
 What it is: a kernel regression on hand-made statistics and learned patch codes of a 512-pixel view,
@@ -92,15 +99,12 @@ one number in [0, 1]; and, linear in the same, how blurred a photo is (docs/scor
 tells what else was tried.
 
 ## Data
-{photos} photographs of BIQ2021 (Ahmed & Asif 2022, doi:10.1117/1.JEI.31.5.053010), rated by 30
-people each in a laboratory: a part of its official training split. Its authors state no licence;
-it is published for research. The model holds no photo and none can be rebuilt from it, but whoever
-ships it in a product should know this. Degraded copies were added, without a rating: the model must
-only score each lower than its photo.
+{photos} photographs {data} Degraded copies were added,
+without a rating: the model must only score each lower than its photo.
 
 ## Figures
-By {folds}-fold cross-validation over scenes (no scene is in training and test), 95 % intervals by
-drawing scenes; for photos never trained on, by the shipped model.
+By {folds}-fold cross-validation over scenes (no scene is in training and test; scenes that a near-duplicate
+connects are one), 95 % intervals by drawing scenes; for photos never trained on, by the shipped model.
 
 {figures}
 
@@ -134,13 +138,15 @@ def card(
     laws: pd.DataFrame,
     same: Mapping[str, float],
     settings: Settings,
-    photos: int,
+    data: str,
     folds: int,
 ) -> str:
     """The model card as Markdown.
 
     Args:
-        figures: by the name of the data, what `evaluation.agreement` says of its scores.
+        figures: by the name of the data, what `evaluation.agreement` says of its scores; first of
+            those trained on.
+        data: the name of the photos trained on.
         laws: from `lowered`.
         same: from `kept`.
     """
@@ -156,8 +162,10 @@ def card(
             f"| {good['mean']:.3f} | {good['size']:.0f} |"
         )
     chosen = ", ".join(f"{name} {value}" for name, value in asdict(settings).items())
+    trained = next(iter(figures.values()))
     return _CARD.format(
-        photos=f"{photos:,}",
+        photos=f"{trained['n']:,}",
+        data=_BIQ2021 if data == "biq2021" else _OTHER.format(name=data),
         folds=folds,
         figures="\n".join(rows),
         laws="\n".join(kinds),
