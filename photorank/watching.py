@@ -26,9 +26,7 @@ from .utils import io, journal
 from .utils.find import find, real
 from .utils.logging import each_once, logger
 
-_BATCH = (
-    32  # photos measured between two writes: what a kill may cost is their time, not their rows
-)
+_BATCH = 32  # photos between two writes: a kill costs their time, not their rows
 _FIXED = ("source", "columns", "weights", "scale", "tags")
 
 Stamp = tuple[int, str]

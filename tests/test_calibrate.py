@@ -351,6 +351,11 @@ def test_a_spreadsheet_with_semicolons(table: pd.DataFrame, tmp_path: Path) -> N
     pd.testing.assert_frame_equal(there, pr.calibrate(table, given).figures)
 
 
+def test_values_between_tabs(tmp_path: Path) -> None:
+    (tmp_path / "l.csv").write_text("file\trating\na b.jpg\t1.5\n")
+    assert pr.load(tmp_path / "l.csv").iloc[0].to_list() == ["a b.jpg", 1.5]
+
+
 def test_decimal_commas_are_numbers(tmp_path: Path) -> None:
     (tmp_path / "l.csv").write_text("file;rating\n1,5.jpg;1,5\nb.jpg;2\n")
     read = pr.load(tmp_path / "l.csv")

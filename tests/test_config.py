@@ -213,7 +213,7 @@ def test_parquet_round_trip(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"", "is not a readable"), (b"a,b\n", "has no rows"), (b'a\n"', "is not a readable")],
+    [(b"", "the file is empty"), (b"a,b\n", "has no rows"), (b'a\n"', "is not a readable")],
 )
 def test_bad_tables(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "t.csv").write_bytes(content)

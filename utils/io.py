@@ -190,13 +190,17 @@ def _write_parquet(table: pd.DataFrame, path: Path) -> None:
 
 
 def _dialect(path: Path) -> dict[str, Any]:
-    """How the numbers of a CSV are told apart: a spreadsheet writes 1,5;2 where commas are decimal."""
+    """How the values of a CSV are told apart: a spreadsheet writes 1,5;2 where commas are decimal."""
     with path.open("rb") as raw:
         if raw.read(2) in _UTF16:
             raise ValueError("it is UTF-16, not UTF-8: save it as CSV UTF-8")
     with path.open(encoding="utf-8", errors="surrogateescape") as file:
         header = file.readline(_LONGEST_HEADER)
-    return {"sep": ";", "decimal": ","} if ";" in header and "," not in header else {}
+    if not header:
+        raise ValueError("the file is empty")
+    if "," in header:
+        return {}
+    return {"sep": ";", "decimal": ","} if ";" in header else {"sep": "\t"}
 
 
 def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -228,5 +232,5 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
             f"{source} is not a readable {suffix} table: {' '.join(str(error).split())}"
         ) from error
     if table.empty:
-        raise ValueError(f"the table {source} has no rows: nothing to rank")
+        raise ValueError(f"the table {source} has no rows")
     return table
