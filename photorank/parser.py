@@ -30,6 +30,8 @@ def make_parser() -> argparse.ArgumentParser:
     _add_watch(commands)
     _add_show(commands)
     _add_download(commands)
+    for name, command in commands.choices.items():
+        command.set_defaults(command=name)
     return parser
 
 
@@ -46,7 +48,6 @@ def _add_rank(commands: Any) -> None:
     parser.add_argument(
         "--evaluate", action="store_true", default=False, help="then do what `evaluate` does"
     )
-    parser.set_defaults(command="rank")
 
 
 def _add_tag(commands: Any) -> None:
@@ -64,7 +65,6 @@ def _add_tag(commands: Any) -> None:
     )
     elsewhere = ("output_csv", "save_scale")
     add_settings(parser, without=elsewhere)
-    parser.set_defaults(command="tag")
 
 
 def _add_calibrate(commands: Any) -> None:
@@ -98,7 +98,6 @@ def _add_calibrate(commands: Any) -> None:
     parser.add_argument(
         "--output", metavar="FILE", help="a new file (default: tags-1.toml, or to_label-1.csv, ...)"
     )
-    parser.set_defaults(command="calibrate")
 
 
 def _add_evaluate(commands: Any) -> None:
@@ -114,7 +113,6 @@ def _add_evaluate(commands: Any) -> None:
         "--top_k", type=int, default=20, metavar="N", help="photos per montage (default: 20)"
     )
     parser.add_argument("--labels", metavar="FILE", help=_LABELS)
-    parser.set_defaults(command="evaluate")
 
 
 def _add_tune(commands: Any) -> None:
@@ -160,7 +158,6 @@ def _add_tune(commands: Any) -> None:
     )
     elsewhere = ("output_csv", "save_scale", "dedup", "strict")
     add_settings(parser, without=elsewhere)
-    parser.set_defaults(command="tune")
 
 
 def _add_drift(commands: Any) -> None:
@@ -189,7 +186,6 @@ def _add_drift(commands: Any) -> None:
     parser.add_argument(
         "--least_psi", type=float, metavar="X", help="the least PSI that is drift (default: 0.1)"
     )
-    parser.set_defaults(command="drift")
 
 
 def _add_watch(commands: Any) -> None:
@@ -218,7 +214,6 @@ def _add_watch(commands: Any) -> None:
     )
     elsewhere = ("lower_is_better", "save_scale", "dedup", "dedup_distance", "limit")
     add_settings(parser, without=elsewhere)
-    parser.set_defaults(command="watch")
 
 
 def _add_show(commands: Any) -> None:
@@ -232,7 +227,6 @@ def _add_show(commands: Any) -> None:
         "--html", metavar="FILE", help="where to write the page (default: results/<table>.html)"
     )
     add_copying(parser)
-    parser.set_defaults(command="show")
 
 
 def _add_download(commands: Any) -> None:
@@ -242,4 +236,3 @@ def _add_download(commands: Any) -> None:
         argument_default=argparse.SUPPRESS,
     )
     add_settings(parser, only=("clip_model", "clip_pretrained", "clip_preprocess"))
-    parser.set_defaults(command="download")
