@@ -51,11 +51,13 @@ def check_table(source: Any, asked: Settings, idle: Sequence[str] = OF_PHOTOS) -
     Raises:
         ValueError: one of those is not the default, but for `aesthetic="none"`, which a table can do.
     """
+    if not is_table(source):
+        return
     usual = Settings.load({})
     chosen = [name for name in idle if getattr(asked, name) != getattr(usual, name)]
     if asked.aesthetic == "none":
         chosen = [name for name in chosen if name != "aesthetic"]
-    if chosen and is_table(source):
+    if chosen:
         flags = ", ".join(f"--{name}" for name in chosen)
         raise ValueError(
             f"{flags}: a table is taken as it was measured: give the folder of its photos instead, or "
