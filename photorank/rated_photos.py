@@ -35,16 +35,16 @@ def training_labels(path: Path, folder: Path, folds: int, fewest: int, good: flo
     _require(labels, labels["scene"].notna(), f"{path} names the scene of each photo")
     if len(labels) < fewest:
         raise ValueError(f"training needs {fewest} photos or more, {path} has {len(labels)}")
-    labels["scene"] = _joined_scenes(labels["scene"], [folder / file for file in labels["file"]])
-    scenes = labels["scene"].nunique()
-    if not 2 <= folds <= scenes:
-        raise ValueError(f"--folds is from 2 to the scenes in {path}, {scenes}; got {folds}")
     if labels["mos"].max() < good or labels["mos"].nunique() == 1:
         low, high = labels["mos"].min(), labels["mos"].max()
         raise ValueError(
             f"the ratings must differ, and some be {good} or better (learned_blur is fitted to good "
             f"photos); those of {path} are {low:g} to {high:g}"
         )
+    labels["scene"] = _joined_scenes(labels["scene"], [folder / file for file in labels["file"]])
+    scenes = labels["scene"].nunique()
+    if not 2 <= folds <= scenes:
+        raise ValueError(f"--folds is from 2 to the scenes in {path}, {scenes}; got {folds}")
     return labels
 
 
@@ -76,10 +76,10 @@ def _joined_scenes(scenes: pd.Series, photos: list[Path]) -> pd.Series:
     measured = extract(photos, [PHASH], quiet=True)
     alone = pd.Series(-1 - np.arange(len(photos)))
     groups = mark_duplicates(measured)["dup_group"].fillna(alone).to_numpy(int)
-    numbers = pd.Series(pd.factorize(scenes)[0])
+    own = pd.factorize(scenes)[0]
+    numbers = pd.Series(own)
     while True:
-        joined = numbers.groupby(groups).transform("min")
-        joined = joined.groupby(scenes.to_numpy()).transform("min")
+        joined = numbers.groupby(groups).transform("min").groupby(own).transform("min")
         if joined.equals(numbers):
             return numbers
         numbers = joined
