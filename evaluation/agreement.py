@@ -10,7 +10,16 @@ import pandas as pd
 
 from .best_of_scene import MARGIN, best_of_scene
 from .logistic import fit_logistic, logistic
-from .resampling import FEWEST, Draws, Figure, kendall, pearson, scene_numbers, spearman
+from .resampling import (
+    FEWEST,
+    Draws,
+    Figure,
+    counted_scenes,
+    kendall,
+    pearson,
+    scene_numbers,
+    spearman,
+)
 from .text_table import text_notes, text_table
 
 _READINGS = {
@@ -126,9 +135,9 @@ def as_text(found: Mapping[str, Any]) -> str:
         figure = found[name]
         reading = found["absent"].get(name) or found["absent"].get(f"{name} interval") or reading
         if name == "best_of_scene" and figure:
-            reading += f"; chance {figure['chance']:.3f}, {_scenes(figure['n'])}"
+            reading += f"; chance {figure['chance']:.3f}, {counted_scenes(figure['n'])}"
         rows.append((name, *_numbers(figure), reading))
-    photos = f"{found['n']} photo{'s' * (found['n'] != 1)}, {_scenes(found['scenes'])}"
+    photos = f"{found['n']} photo{'s' * (found['n'] != 1)}, {counted_scenes(found['scenes'])}"
     parts = [f"agreement with ratings: {photos}", text_table(rows)]
     if any(row["spearman"] is not None for row in found.get("columns", ())):
         rows = [("column", "better", "spearman", "95 % interval", "n", "")]
@@ -137,10 +146,6 @@ def as_text(found: Mapping[str, Any]) -> str:
             rows.append((row["column"], row["better"], *figure, str(row["n"]), row["verdict"]))
         parts += ["\neach column's order against the ratings'", text_table(rows)]
     return "\n".join([*parts, *text_notes(found.get("notes", ()))])
-
-
-def _scenes(count: int) -> str:
-    return f"{count} scene{'s' * (count != 1)}"
 
 
 def _figures(photos: pd.DataFrame) -> tuple[dict[str, float] | None, dict[str, Figure | str]]:

@@ -79,6 +79,11 @@ def _centred(values: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.nda
     return centred / np.where(flat, 1, length), flat[:, 0]
 
 
+def counted_scenes(count: int) -> str:
+    """Their count in words."""
+    return f"{count} scene{'s' * (count != 1)}"
+
+
 def scene_numbers(names: np.ndarray) -> np.ndarray:
     """Scenes numbered from 0; a photo without one is a scene of its own."""
     named = pd.factorize(names)[0]
@@ -125,8 +130,7 @@ class Draws:
             return None, "too nearly constant to compute"
         alone: dict[str, float | None] = {"value": value, "low": None, "high": None}
         if self.scenes < FEWEST_SCENES:
-            scenes = f"{self.scenes} scene{'s' * (self.scenes != 1)}"
-            return alone, f"{scenes}: an interval needs {FEWEST_SCENES}"
+            return alone, f"{counted_scenes(self.scenes)}: an interval needs {FEWEST_SCENES}"
         drawn = np.concatenate([figure(counts) for counts in self.counts()])
         drawn = drawn[np.isfinite(drawn)]
         if len(drawn) < _DEFINED * self.number:
