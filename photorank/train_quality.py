@@ -12,6 +12,7 @@ import argparse
 import functools
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -32,7 +33,7 @@ from .training.codebook import learn_codes
 from .training.degradations import KINDS
 from .training.held_out_quality import card, cross_validate, kept, lowered
 from .training.quality import Apparatus, Copies, Settings, fit
-from .utils.io import check_ours, check_table_suffix, check_writable, write_table
+from .utils.io import check_ours, check_table_suffix, check_writable, write, write_table, write_text
 
 CODES = {"texture": 150, "colour": 240}
 PATCHES_PER_PHOTO = 20
@@ -44,10 +45,13 @@ Map = Callable[..., Iterable[Any]]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Train as `arguments` say; what is wrong with them is said, with exit code 2."""
+    """Train as `arguments` say; what is wrong with them is said, with exit code 2. 130: interrupted."""
     given = _arguments(arguments)
     try:
         _train(given)
+    except KeyboardInterrupt:
+        print("train_quality: interrupted; no file is half-written", file=sys.stderr)
+        sys.exit(130)
     except (ValueError, OSError) as error:
         print(f"train_quality: {error}", file=sys.stderr)
         sys.exit(2)
@@ -59,9 +63,10 @@ def _train(given: argparse.Namespace) -> None:
     photos = [(str(given.photos / file), "", 0, n) for n, file in enumerate(labels.file)]
     planned = plan(len(photos), given.seed)
     copies = [(photos[photo][0], kind, level, photo) for photo, kind, level in planned]
-    print(f"describing {len(photos):,} photos and {len(copies):,} copies", flush=True)
+    print(f"learning codes from {len(photos):,} photos", flush=True)
     with _pool(given.workers) as pool:
         codes = _codes(photos, given.seed, pool.map)
+        print(f"describing {len(photos):,} photos and {len(copies):,} copies", flush=True)
         describe = functools.partial(_describe, codes)
         rows, worse = (_table(pool.map(describe, jobs, chunksize=8)) for jobs in (photos, copies))
         checks = _checks(given, checked, describe, pool.map)
@@ -129,7 +134,12 @@ def _pool(workers: int) -> ProcessPoolExecutor:
     for library in ("OMP", "OPENBLAS", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     fresh = multiprocessing.get_context("spawn")  # a fork would keep this process's threads
-    return ProcessPoolExecutor(workers, fresh, cv2.setNumThreads, (1,))
+    return ProcessPoolExecutor(workers, fresh, _start_worker)
+
+
+def _start_worker() -> None:
+    cv2.setNumThreads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the first process ends them
 
 
 def _describe(codes: quality.Model, job: Job) -> np.ndarray:
@@ -196,9 +206,9 @@ def _agreement(scores: np.ndarray, labels: pd.DataFrame) -> dict[str, Any]:
 
 
 def _write(folder: Path, model: quality.Model, text: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(folder / quality.MODEL_PATH.name, allow_pickle=False, **_packed(model))
-    (folder / "quality.md").write_text(text, encoding="utf-8")
+    packed = functools.partial(np.savez_compressed, allow_pickle=False, **_packed(model))
+    write(folder / quality.MODEL_PATH.name, packed)
+    write_text(folder / "quality.md", text)
     print(text)
 
 

@@ -21,8 +21,9 @@ from .ranking.dedup import scenes
 from .ranking.fusion import MISSING, Scale
 from .sources import NO_COPIES, check_table
 from .tables import measured_rows
+from .training.folds import Fold, scene_folds
 from .training.held_out import Result, by_cell, judge, seen_by, studies, verdict
-from .training.tuning import Fold, Pairs, Ratings, kind_folds, scene_folds
+from .training.tuning import Pairs, Ratings, kind_folds
 from .tuned import Tuned
 from .utils.logging import progress
 

@@ -33,7 +33,7 @@ from photorank.features.statistics import natural_scene, statistics
 from photorank.training.blur import fit_blur, radius
 from photorank.training.codebook import learn_codes
 from photorank.training.degradations import KINDS, degrade
-from photorank.training.held_out_quality import cross_validate, fold_of_scene
+from photorank.training.held_out_quality import cross_validate
 from photorank.training.quality import Apparatus, Copies, Settings, fit
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -131,15 +131,6 @@ def test_occurrences_of_a_code_that_one_patch_shows() -> None:
     whole, middle, upper = np.sqrt([0.5 / 16, 0, 0.5 / 8])
     expected = [1, 0, 0, 0, whole, 0, middle, 0, upper, 0]
     assert strongest == pytest.approx(expected)
-
-
-def test_folds_keep_scenes_together_and_are_alike_in_size() -> None:
-    scenes = np.random.default_rng(0).integers(300, size=1000)
-    fold = fold_of_scene(scenes, 5, 0)
-    assert pd.Series(fold).groupby(scenes).nunique().max() == 1
-    assert np.bincount(fold).min() > 180
-    with pytest.raises(ValueError, match="at least as many scenes"):
-        fold_of_scene(np.zeros(10), 2, 0)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -19,6 +23,8 @@ from photorank.train_quality import main
 from photorank.training.degradations import KINDS
 from photorank.training.held_out_quality import HeldOut, card, lowered
 from photorank.training.quality import Copies, Settings
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
@@ -124,6 +130,31 @@ def test_a_photo_that_cannot_be_read_is_named(
 ) -> None:
     Path("photos/7.png").write_bytes(b"no photo")
     assert "7.png cannot be read: " in said(given, capsys)
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_cleanly(given: list[str]) -> None:
+    """As a terminal sends it: to the script and its processes at once."""
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 300, 300, 3), np.uint8)
+    for number, rgb in enumerate(pixels):
+        Image.fromarray(rgb).save(f"photos/{number}.png")
+    ratings(30).to_csv("labels.csv", index=False)
+    training = subprocess.Popen(
+        [sys.executable, str(ROOT / "scripts" / "train_quality.py"), *given],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert training.stdout is not None
+    assert training.stdout.readline() == "learning codes from 30 photos\n"
+    assert training.stdout.readline().startswith("describing 30 photos")
+    os.killpg(training.pid, signal.SIGINT)
+    _, errors = training.communicate(timeout=60)
+    assert training.returncode == 130
+    assert errors.splitlines()[-1] == "train_quality: interrupted; no file is half-written"
+    assert "Traceback" not in errors
+    assert not list(Path("model").iterdir())
 
 
 def test_a_card_of_few_scenes_or_like_ratings_has_no_interval_or_figure() -> None:

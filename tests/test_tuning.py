@@ -18,8 +18,9 @@ from photorank import models
 from photorank.cli import main
 from photorank.copies import choose
 from photorank.ranking.dedup import scenes
+from photorank.training.folds import Fold, scene_folds
 from photorank.training.held_out import COLUMN, CONTROL, TUNED, judge, seen_by
-from photorank.training.tuning import Fold, Pairs, Ratings, kind_folds, scene_folds, tune_weights
+from photorank.training.tuning import Pairs, Ratings, kind_folds, tune_weights
 from photorank.tuned import Tuned
 
 N = 240
@@ -107,7 +108,9 @@ def test_no_scene_is_on_both_sides() -> None:
     assert sorted(np.concatenate([fold.test for fold in folds])) == list(range(200))
     for fold in folds:
         assert not set(groups[fold.train]) & set(groups[fold.test])
-        assert 30 <= len(fold.test) <= 50
+        assert 38 <= len(fold.test) <= 42
+    with pytest.raises(ValueError, match="at least as many scenes"):
+        scene_folds(np.zeros(10), 2, seed=0)
 
 
 def test_tuning_never_sees_the_rows_it_is_judged_on() -> None:

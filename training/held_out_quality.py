@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .folds import scene_folds
 from .quality import Apparatus, Apply, Copies, Settings, fit
 
 
@@ -32,13 +33,12 @@ def cross_validate(
     folds: int,
 ) -> HeldOut:
     """Fit on all scenes but a fold's, score the fold's photos and their copies; for every fold."""
-    fold = fold_of_scene(scenes, folds, settings.seed)
     held_out = HeldOut(np.empty(len(mos)), np.empty(len(copies.photo)))
-    for number in range(folds):
-        train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+    for fold in scene_folds(scenes, folds, settings.seed):
+        train, test = fold.train, fold.test
         model = fit(descriptions[train], sizes, mos[train], copies.of(train), use, settings)
         held_out.photos[test] = predict(model, descriptions[test])
-        own = fold[copies.photo] == number
+        own = np.isin(copies.photo, test)
         held_out.copies[own] = predict(model, copies.descriptions[own])
     return held_out
 
@@ -48,22 +48,6 @@ def kept(held_out: HeldOut, copies: Copies, kind: str) -> dict[str, float]:
     same = copies.kind == kind
     apart = abs(held_out.copies - held_out.photos[copies.photo])[same]
     return {"n": same.sum(), "median": np.median(apart), "p95": np.quantile(apart, 0.95)}
-
-
-def fold_of_scene(scenes: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    """The fold of every photo: all photos of a scene in one, about as many photos in each.
-
-    Raises:
-        ValueError: fewer scenes than folds.
-    """
-    number_of, counts = np.unique(scenes, return_inverse=True, return_counts=True)[1:]
-    if len(counts) < folds:
-        raise ValueError(f"{folds} folds need at least as many scenes, got {len(counts)}")
-    order = np.random.default_rng(seed).permutation(len(counts))
-    before = np.cumsum(counts[order]) - counts[order]
-    fold = np.empty(len(counts), int)
-    fold[order] = before * folds // len(scenes)
-    return fold[number_of]
 
 
 def lowered(held_out: HeldOut, copies: Copies, good: np.ndarray) -> pd.DataFrame:

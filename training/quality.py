@@ -45,7 +45,7 @@ class Settings:
     shares: tuple[float, ...] = (0.7, 0.1, 0.2)
     components: tuple[int, ...] = (256, 64, 128)
     width: float = 0.5
-    linear: float = 3.0
+    linear: float = 1.0
     landmarks: tuple[int, int] = (2500, 500)
     ridge: float = 0.1
     outlier: float = 0.3

@@ -12,6 +12,8 @@ from typing import Protocol
 import numpy as np
 import optuna
 
+from .folds import Fold, scene_folds
+
 _LEAST = 0.001
 """The search runs on a log scale from this share of the largest weight."""
 _NEGLIGIBLE = 0.01
@@ -111,14 +113,6 @@ class Pairs:
         return replace(self, values=self.values * sign[:, None])
 
 
-@dataclass(frozen=True)
-class Fold:
-    """Rows to tune on and rows to judge on, of other scenes."""
-
-    train: np.ndarray
-    test: np.ndarray
-
-
 def _centred_ranks(values: np.ndarray) -> np.ndarray:
     """Ranks about 0, ties sharing their mean: as scipy's rankdata, several times faster."""
     order = np.argsort(values)
@@ -128,23 +122,6 @@ def _centred_ranks(values: np.ndarray) -> np.ndarray:
     ranks = np.empty(len(values))
     ranks[order] = np.repeat((starts + ends - len(values)) / 2, ends - starts)
     return ranks
-
-
-def scene_folds(groups: np.ndarray, count: int, seed: int) -> list[Fold]:
-    """`count` parts of about equal size, each judged by weights tuned on the others.
-
-    Scenes are dealt out largest first, those of one size in random order, to the part that is smallest.
-    """
-    names, members = np.unique(groups, return_inverse=True)
-    sizes = np.bincount(members)
-    shuffled = np.random.default_rng(seed).permutation(len(names))
-    part_of = np.zeros(len(names), int)
-    filled = np.zeros(count)
-    for scene in shuffled[np.argsort(-sizes[shuffled], kind="stable")]:
-        part_of[scene] = np.argmin(filled)
-        filled[part_of[scene]] += sizes[scene]
-    part = part_of[members]
-    return [Fold(np.flatnonzero(part != i), np.flatnonzero(part == i)) for i in range(count)]
 
 
 def kind_folds(pairs: Pairs, seed: int) -> list[Fold]:
