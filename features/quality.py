@@ -125,7 +125,7 @@ def _unpacked(array: np.ndarray) -> np.ndarray:
 
 QUALITY = Feature(
     "quality",
-    "3",
+    "4",
     (
         Column("quality", range=(0, 1)),
         Column("learned_blur", "neither", "thousandths of the long side"),

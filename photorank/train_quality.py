@@ -9,6 +9,7 @@ per thousand photos and core.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import multiprocessing
 import os
@@ -33,7 +34,14 @@ from .training.codebook import learn_codes
 from .training.degradations import KINDS
 from .training.held_out_quality import card, cross_validate, kept, lowered
 from .training.quality import Apparatus, Copies, Settings, fit
-from .utils.io import check_ours, check_table_suffix, check_writable, write, write_table, write_text
+from .utils.io import (
+    check_table_suffix,
+    check_writable,
+    read_table,
+    write,
+    write_table,
+    write_text,
+)
 
 CODES = {"texture": 150, "colour": 240}
 PATCHES_PER_PHOTO = 20
@@ -120,13 +128,25 @@ def _labels(given: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataFrame | Non
         raise ValueError("--check and --check-labels go together; only one was given")
     check_writable(given.out / quality.MODEL_PATH.name)
     if given.held_out:
-        check_table_suffix(given.held_out)
-        check_ours(given.held_out)
-        check_writable(given.held_out)
+        _check_held_out(given.held_out)
     labels = training_labels(given.labels, given.photos, given.folds, FEWEST, GOOD)
     if given.check is None:
         return labels, None
     return labels, rated_photos(given.check_labels, given.check, ("file", "mos"))
+
+
+def _check_held_out(path: Path) -> None:
+    """Only what an earlier training wrote may be replaced: rated photos with their scores."""
+    check_table_suffix(path)
+    check_writable(path)
+    if not path.is_file():
+        return
+    with contextlib.suppress(ValueError):  # no table at all
+        if {"file", "mos", "quality"} <= set(read_table(path)):
+            return
+    raise ValueError(
+        f"{path} exists and holds no held-out scores: give another name, or move it away"
+    )
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:

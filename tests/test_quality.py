@@ -292,9 +292,8 @@ def big_photos(shared_data: Path) -> list[Image.Image]:
 
 @pytest.mark.slow
 def test_one_photo_saved_at_many_sizes_keeps_its_score(big_photos: list[Image.Image]) -> None:
-    """Wanted was .03 for each; one of the five, whose finest detail is at the limit, spreads by .041."""
     spreads = []
-    for image in big_photos[:5]:  # the others are the fifth again
+    for image in big_photos[:6]:  # the others are the sixth again
         scores = []
         for side in SIZES:
             scale = side / max(image.size)
@@ -302,8 +301,7 @@ def test_one_photo_saved_at_many_sizes_keeps_its_score(big_photos: list[Image.Im
             resized = image.resize(size, Image.Resampling.LANCZOS)
             scores.append(score(saved(resized, quality=92)))
         spreads.append(max(scores) - min(scores))
-    assert sorted(spreads)[-2] <= 0.03, spreads
-    assert max(spreads) <= 0.045, spreads
+    assert max(spreads) <= 0.03, spreads
 
 
 @pytest.mark.slow

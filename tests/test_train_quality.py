@@ -90,7 +90,7 @@ def test_labels_that_cannot_be_trained_on_say_why(
         ("--check photos", "--check and --check-labels go together"),
         ("--check photos --check-labels none.csv", "cannot read the table none.csv"),
         ("--check model --check-labels labels.csv", "names photos in model; 12 of 12 rows"),
-        ("--held-out mine.csv", "mine.csv exists and was not written by photorank"),
+        ("--held-out mine.csv", "mine.csv exists and holds no held-out scores"),
         ("--held-out scores.txt", "a table is .csv, .json, .parquet by its suffix"),
         ("--out mine.csv", "cannot write mine.csv"),
     ],
@@ -100,6 +100,14 @@ def test_wrong_arguments_say_why(
 ) -> None:
     assert message in said([*given, *arguments.split()], capsys)
     assert Path("mine.csv").read_text() == "my notes\n"
+
+
+def test_earlier_held_out_scores_may_be_replaced(
+    given: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    ratings().assign(quality=0.5).to_csv("scores.csv", index=False)
+    Path("photos/7.png").write_bytes(b"no photo")
+    assert "7.png cannot be read: " in said([*given, "--held-out", "scores.csv"], capsys)
 
 
 def test_scenes_that_a_near_duplicate_connects_are_one(given: list[str]) -> None:
