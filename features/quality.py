@@ -34,7 +34,7 @@ def quality(rgb: np.ndarray) -> tuple[float, float]:
 
     Returns:
         quality: from 0 (worst) to 1 (best), about the mean rating; half of BIQ2021's photos lie
-        between .55 and .77 when held out. learned_blur: the radius of the disc that blurs a sharp
+        between .56 and .77 when held out. learned_blur: the radius of the disc that blurs a sharp
         photo as much, in thousandths of the long side: about 0 (none, or a little less) to 10; above
         that it no longer grows.
 

@@ -9,7 +9,6 @@ per thousand photos and core.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import functools
 import multiprocessing
 import os
@@ -53,14 +52,14 @@ Map = Callable[..., Iterable[Any]]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Train as `arguments` say; what is wrong with them is said, with exit code 2. 130: interrupted."""
+    """Train as `arguments` say. Exit code 2 for what is wrong with them, which is said; 130: interrupted."""
     given = _arguments(arguments)
     try:
         _train(given)
     except KeyboardInterrupt:
         print("train_quality: interrupted; no file is half-written", file=sys.stderr)
         sys.exit(130)
-    except (ValueError, OSError) as error:
+    except (ValueError, ImportError, OSError) as error:
         print(f"train_quality: {error}", file=sys.stderr)
         sys.exit(2)
 
@@ -128,25 +127,30 @@ def _labels(given: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataFrame | Non
         raise ValueError("--check and --check-labels go together; only one was given")
     check_writable(given.out / quality.MODEL_PATH.name)
     if given.held_out:
-        _check_held_out(given.held_out)
+        _check_held_out(given)
     labels = training_labels(given.labels, given.photos, given.folds, FEWEST, GOOD)
     if given.check is None:
         return labels, None
     return labels, rated_photos(given.check_labels, given.check, ("file", "mos"))
 
 
-def _check_held_out(path: Path) -> None:
-    """Only what an earlier training wrote may be replaced: rated photos with their scores."""
+def _check_held_out(given: argparse.Namespace) -> None:
+    path: Path = given.held_out
     check_table_suffix(path)
     check_writable(path)
-    if not path.is_file():
-        return
-    with contextlib.suppress(ValueError):  # no table at all
-        if {"file", "mos", "quality"} <= set(read_table(path)):
-            return
-    raise ValueError(
-        f"{path} exists and holds no held-out scores: give another name, or move it away"
-    )
+    read = [labels.resolve() for labels in (given.labels, given.check_labels) if labels]
+    if path.is_file() and (path.resolve() in read or not _holds_scores(path)):
+        raise ValueError(
+            f"{path} exists and holds no held-out scores: give another name, or move it away"
+        )
+
+
+def _holds_scores(path: Path) -> bool:
+    """Whether a file is what an earlier training wrote: rated photos with their scores."""
+    try:
+        return {"file", "mos", "scene", "quality"} <= set(read_table(path))
+    except ValueError:
+        return False
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
@@ -226,8 +230,11 @@ def _agreement(scores: np.ndarray, labels: pd.DataFrame) -> dict[str, Any]:
 
 
 def _write(folder: Path, model: quality.Model, text: str) -> None:
-    packed = functools.partial(np.savez_compressed, allow_pickle=False, **_packed(model))
-    write(folder / quality.MODEL_PATH.name, packed)
+    packed = _packed(model)
+    write(
+        folder / quality.MODEL_PATH.name,
+        lambda part: np.savez_compressed(part, allow_pickle=False, **packed),
+    )
     write_text(folder / "quality.md", text)
     print(text)
 

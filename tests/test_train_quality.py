@@ -35,7 +35,8 @@ def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     pixels = np.random.default_rng(0).integers(0, 256, (12, 20, 20, 3), np.uint8)
     for number, rgb in enumerate(pixels):
         Image.fromarray(rgb).save(f"photos/{number}.png")
-    ratings().to_csv("labels.csv", index=False)
+    for name in ("labels.csv", "other.csv"):
+        ratings().to_csv(name, index=False)
     Path("mine.csv").write_text("my notes\n")
     return ["--photos", "photos", "--labels", "labels.csv", "--out", "model", "--workers", "1"]
 
@@ -91,6 +92,7 @@ def test_labels_that_cannot_be_trained_on_say_why(
         ("--check photos --check-labels none.csv", "cannot read the table none.csv"),
         ("--check model --check-labels labels.csv", "names photos in model; 12 of 12 rows"),
         ("--held-out mine.csv", "mine.csv exists and holds no held-out scores"),
+        ("--held-out other.csv", "other.csv exists and holds no held-out scores"),
         ("--held-out scores.txt", "a table is .csv, .json, .parquet by its suffix"),
         ("--out mine.csv", "cannot write mine.csv"),
     ],
@@ -108,6 +110,8 @@ def test_earlier_held_out_scores_may_be_replaced(
     ratings().assign(quality=0.5).to_csv("scores.csv", index=False)
     Path("photos/7.png").write_bytes(b"no photo")
     assert "7.png cannot be read: " in said([*given, "--held-out", "scores.csv"], capsys)
+    shutil.copy("scores.csv", "labels.csv")
+    assert "labels.csv exists" in said([*given, "--held-out", "labels.csv"], capsys)
 
 
 def test_scenes_that_a_near_duplicate_connects_are_one(given: list[str]) -> None:

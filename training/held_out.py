@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from .tuning import Fold, Pairs, Task, best_column, tune_weights
+from .folds import Fold
+from .tuning import Pairs, Task, best_column, tune_weights
 
 TUNED, COLUMN, CONTROL = "tuned", "best column", "shuffled control"
 SAMPLES = 1000
