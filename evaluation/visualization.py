@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, ScalarFormatter, SymmetricalLogLocator
 
 from . import figures
 from .lettering import INK, MUTED
@@ -18,6 +18,7 @@ from .rows import failed
 
 _PER_ROW = 3
 _BARS = 24
+_TICKS = 5  # so few that 0.0025 stands clear of 0.0050
 _STRAY = 10  # quartile ranges beyond the quartiles
 _FEW = 12  # so many different whole numbers get a bar each
 _SCORE_COLOUR, _FEATURE_COLOUR = "#2f5d8a", "#8a8f98"
@@ -61,7 +62,7 @@ def histograms(
         axes = figure.add_subplot(grid[1 + i // _PER_ROW, i % _PER_ROW])
         _histogram(axes, table, column, _FEATURE_COLOUR)
     count = "1 photo" if len(table) == 1 else f"{len(table):,} photos"
-    figures.entitle(figure, f"{title}  {count}".strip())
+    figures.entitle(figure, ": ".join(filter(None, [title, count])))
     figures.save(figure, path)
 
 
@@ -110,6 +111,10 @@ def _histogram(axes: Axes, table: pd.DataFrame, column: Mapping[str, Any], colou
         return
     if heavy:
         axes.set_xscale("symlog", linthresh=1)
+        axes.xaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=1, subs=[1, 2, 5]))
+        axes.xaxis.set_major_formatter(ScalarFormatter())
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=_TICKS))
     edges = bin_edges(shown, heavy, column.get("range"))
     if _few_whole(shown):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

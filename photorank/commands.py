@@ -181,7 +181,8 @@ def _draw_and_print(table: str | None, top_k: int = 20, labels: str | None = Non
     if labels is not None:
         agreed = found["agreement"]
         print(agreement.as_text(agreed))
-        files += evaluating.draw_agreement(ranked, labels, agreed, path.stem, top_k)
+        if agreed["spearman"]:  # else there is no order to compare
+            files += evaluating.draw_agreement(ranked, labels, agreed, path.stem, top_k)
     for file in files:
         print(f"look at {file}")
     print(f"for a page with thumbnails and reasons: photorank show {path}")
@@ -242,7 +243,8 @@ def tune(source: str | None, output: str, config: str | None = None, **given: An
     tuned = tuning.tune(str(chosen), **own, **vars(settings) | dict.fromkeys(meant_for_photos))
     print(f"{chosen}: {tuned.report()}")
     again = ", in the place of an earlier one" if Path(output).expanduser().exists() else ""
-    print(f"wrote {tuned.save(output)}{again}; use it: photorank rank DIR --weights {output}")
+    print(f"wrote {tuned.save(output)}{again}")
+    print(f"to rank by these weights: photorank rank DIR --weights {output}")
     name = chosen.stem if chosen.is_file() else chosen.resolve().name
     print(f"look at {tuned.plot(Path('results', f'tuning_{name}.png'))}")
     return DONE

@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from .config.config import near
 from .evaluation.drift import ALPHA, LEAST_PSI
 from .evaluation.drift import drift as compare_columns
 from .evaluation.drift_plot import draw_drift
+from .ranking.near import near
 from .table_files import as_table
 from .tables import columns_of, derived_columns
 from .utils import io

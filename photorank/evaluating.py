@@ -75,7 +75,8 @@ def _rated(table: pd.DataFrame, given: pd.DataFrame) -> tuple[pd.DataFrame, list
 def draw(table: pd.DataFrame, name: str, top_k: int = 20) -> list[Path]:
     """Write `results/<name>.png` (histograms) and montages of the best and worst `top_k` photos.
 
-    The montages are `output/topk_images/<name>/top.jpg` and `bottom.jpg`, keepers only.
+    The montages are `output/topk_images/<name>/top.jpg`, of near-duplicates the keeper only, and
+    `bottom.jpg`; each of at most half of the photos.
 
     Raises:
         ValueError: not a ranked table, nothing ranked in it, or a place that cannot be written.
@@ -90,13 +91,19 @@ def draw(table: pd.DataFrame, name: str, top_k: int = 20) -> list[Path]:
     declared = [c for c in columns_of(ranked) if c["name"] in ranked and not c.get("foreign")]
     io.write(picture, lambda part: histograms(ranked, part, declared or None, name))
     folder = Path("output", "topk_images", name)
-    best = keepers(ranked)
-    worst = best.tail(min(top_k, (len(best) + 1) // 2))[::-1]  # in a small folder no photo is both
+    best, worst = best_and_worst(ranked, top_k)
     return [
         picture,
-        montage(best.head(top_k), folder / "top.jpg", f"{name}: the best"),
+        montage(best, folder / "top.jpg", f"{name}: the best"),
         montage(worst, folder / "bottom.jpg", f"{name}: the worst, worst first"),
     ]
+
+
+def best_and_worst(ranked: pd.DataFrame, top_k: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Up to `top_k` photos of the better half, keepers only, and of the other half, worst first."""
+    by_score = ranked.sort_values("final_score", ascending=False, kind="stable")
+    half = max(1, len(ranked) // 2)  # no photo is both, but one that is alone
+    return keepers(by_score.head(half)).head(top_k), by_score.tail(half)[::-1].head(top_k)
 
 
 def write(found: dict[str, Any], name: str) -> Path:

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .config.config import near
 from .evaluation import montage as montages
 from .evaluation.contact_sheet import contact_sheet
 from .features.image import Photo, PhotoError
+from .ranking.near import near
 from .tables import check_columns, columns_of, measured_rows
 from .utils import io
 from .utils.logging import logger
@@ -167,9 +167,7 @@ def _row(table: pd.DataFrame, file: str | os.PathLike[str]) -> Mapping[str, Any]
     if rows.empty:
         rows = table[[str(name).rsplit("/", 1)[-1] == file for name in table["file"]]]
     if rows.empty:
-        raise ValueError(
-            f"no photo {file!r} in this table; {near(file, map(str, table['file'][:20]))}"
-        )
+        raise ValueError(f"no photo {file!r} in this table; {near(file, map(str, table['file']))}")
     if len(rows) > 1:
         raise ValueError(
             f"{len(rows)} photos are called {file!r}: give one of {', '.join(rows['path'][:5])}"

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from .config.config import Settings, each_name, near
+from .config.config import Settings, each_name
 from .features import BUILTIN, aesthetic, faces, hub, semantic
 from .features.extract import resolve
+from .ranking.near import near
 from .utils.logging import logger
 
 

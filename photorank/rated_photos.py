@@ -43,6 +43,8 @@ def training_labels(path: Path, folder: Path, folds: int, fewest: int, good: flo
         )
     labels["scene"] = _joined_scenes(labels["scene"], [folder / file for file in labels["file"]])
     scenes = labels["scene"].nunique()
+    if scenes < 2:
+        raise ValueError(f"all photos of {path} are one scene: none would be left to judge by")
     if not 2 <= folds <= scenes:
         raise ValueError(f"--folds is from 2 to the scenes in {path}, {scenes}; got {folds}")
     return labels
@@ -54,6 +56,8 @@ def rated_photos(path: Path, folder: Path, columns: Iterable[str]) -> pd.DataFra
     Raises:
         ValueError: one of these is missing.
     """
+    if not folder.is_dir():
+        raise ValueError(f"no folder {folder}: give the folder of the photos that {path} rates")
     labels = read_table(path)
     missing = [name for name in columns if name not in labels]
     if missing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,9 @@ def _tags(ranked: pd.DataFrame, record: Mapping[str, Any], columns: int) -> str:
     counts = record["tags"]["counts"].items()
     common = sorted((pair for pair in counts if pair[1]), key=lambda pair: -pair[1])
     start = ", ".join(f"{classes.get(name, 0)} {name}" for name in CLASSES) + "; tags: "
-    return start + (_fitting((f"{n} {name}" for name, n in common), columns - len(start)) or "none")
+    words = [f"{n} {name}" for name, n in common]
+    shown = _fitting(words, columns - len(start) - len(", …"))
+    return start + (shown or "none") + ", …" * (shown != ", ".join(words))
 
 
 def _fitting(words: Iterable[str], width: int) -> str:
@@ -76,11 +79,11 @@ def _best_and_worst(ranked: pd.DataFrame, weights: Mapping[str, float], columns:
         shown = ranked.iloc[[*range(_FIRST), *range(-_LAST, 0)]]
     why = "against the folder's mean" if len(ranked) > 1 else "what adds up to it"
     room = max(20, columns - len(f" rank  score    {why}"))
-    width = min(40, room, max(len(printable(file)) for file in shown["file"]))
+    width = min(40, room, max(_columns_of(printable(file)) for file in shown["file"]))
     parts = ranked[[f"{name}_contribution" for name in weights]]
     above = parts.loc[shown.index] - (parts.mean() if len(ranked) > 1 else 0)
     lines = [
-        f"{row['rank']:>5}  {row['final_score']:.3f}  {printable(row['file'], width):<{width}}  "
+        f"{row['rank']:>5}  {row['final_score']:.3f}  {padded(printable(row['file'], width), width)}  "
         + _fitting(reasons, columns - width - 16)
         for (_, row), reasons in zip(shown.iterrows(), _reasons(above), strict=True)
     ]
@@ -102,4 +105,21 @@ def _reasons(above: pd.DataFrame) -> list[list[str]]:
 def printable(name: str, width: int = 40) -> str:
     """A file name for one line of a terminal: nothing that moves the cursor, the middle left out."""
     name = "".join(c if c.isprintable() else "?" for c in name)
-    return name if len(name) <= width else f"{name[: width // 2 - 1]}…{name[-width // 2 :]}"
+    if _columns_of(name) <= width:
+        return name
+    start, end = name[: len(name) // 2], name[len(name) // 2 :]
+    while _columns_of(start) + 1 + _columns_of(end) > width:
+        start, end = (
+            (start[:-1], end) if _columns_of(start) >= _columns_of(end) else (start, end[1:])
+        )
+    return f"{start}…{end}"
+
+
+def _columns_of(text: str) -> int:
+    """How many columns of a terminal a text takes: Chinese, Japanese, Korean and emoji two each."""
+    return sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
+
+
+def padded(text: str, width: int) -> str:
+    """A text and spaces up to a width in columns of a terminal."""
+    return text + " " * (width - _columns_of(text))

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .config.config import near
 from .features import BUILTIN
 from .features.aesthetic import AESTHETIC
 from .features.base import declare
 from .features.extract import FACTS
+from .ranking.near import near
 from .ranking.profiles import shipped_tags
 
 SCORE_1_TO_10 = "score_1_to_10"

@@ -87,6 +87,7 @@ def _train(given: argparse.Namespace) -> None:
     )
     if given.held_out:  # what weights may be tuned on: the shipped model has seen these ratings
         write_table(labels.assign(quality=held_out.photos), given.held_out)
+        print(f"wrote {given.held_out}")
     model = codes | fit(*data, made_worse, USE, settings)
     model |= _blur(model, rows, data[2] >= GOOD, made_worse)
     figures = {f"{_name(given.labels)}, held-out scenes": _agreement(held_out.photos, labels)}
@@ -236,7 +237,7 @@ def _write(folder: Path, model: quality.Model, text: str) -> None:
         lambda part: np.savez_compressed(part, allow_pickle=False, **packed),
     )
     write_text(folder / "quality.md", text)
-    print(text)
+    print(f"{text}\nwrote {folder / quality.MODEL_PATH.name}\nwrote {folder / 'quality.md'}")
 
 
 def _packed(model: quality.Model) -> quality.Model:

@@ -13,12 +13,13 @@ import numpy as np
 import pandas as pd
 
 from . import models, pipeline
-from .config.config import Settings, near
+from .config.config import Settings
 from .copies import choose, measurable, measure_copies, named
 from .evaluation.proxy_metrics import proxy_metrics
 from .labels import match_labels, read_labels
 from .ranking.dedup import scenes
 from .ranking.fusion import MISSING, Scale
+from .ranking.near import near
 from .sources import NO_COPIES, check_table
 from .tables import measured_rows
 from .training.folds import Fold, scene_folds

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_MOST = 40
+
 
 def near(name: str, known: Iterable[str]) -> str:
     """The closest known names, or all of them.
@@ -18,5 +20,7 @@ def near(name: str, known: Iterable[str]) -> str:
 
 
 def there_is(known: Iterable[str]) -> str:
-    """All known names."""
-    return f"there is: {', '.join(known)}"
+    """The known names; of very many the first."""
+    names = list(known)
+    more = f" and {len(names) - _MOST:,} more" if len(names) > _MOST else ""
+    return f"there is: {', '.join(names[:_MOST])}{more}"

@@ -17,7 +17,7 @@ _SENTENCES = {
     "motion_blur": "Edges are {blur_direction:.1f} times as wide in one direction as in the other: a "
     "shorter exposure, or a support.",
     "low_light": "Little light (brightness {brightness:.2f}): {more_light}, or add light.",
-    "underexposed": "Shadows are crushed: {more_light}.",
+    "underexposed": "Too dark: {more_light}.",
     "overexposed": "{clipped_highlights:.0%} of the frame is blown out: {less_light}.",
     "low_contrast": "The tones span {contrast:.0%} of the scale: raise the contrast.",
     "noisy": "Grain of {noise:.1f} levels: a lower ISO, or denoise.",

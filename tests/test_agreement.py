@@ -358,6 +358,12 @@ def test_the_command(
     other.write_text("file,stars\nnone.jpg,3\n")
     assert main(["evaluate", str(shoot / "shoot.csv"), "--labels", str(other)]) == 2
     assert "no label fits a photo" in capsys.readouterr().err
+    other.write_text("file,stars\nC:\\photos\\11.PNG,3\n")
+    assert main(["evaluate", str(shoot / "shoot.csv"), "--labels", str(other)]) == 2
+    assert "the photos are named like '11.png'" in capsys.readouterr().err
+    other.write_text("file,stars\n" + "".join(f"{name}.png,3\n" for name in ("00", "11", "22")))
+    assert main(["evaluate", str(shoot / "shoot.csv"), "--labels", str(other)]) == 0
+    assert "disagreements" not in capsys.readouterr().out
 
 
 def test_the_worst_disagreements_come_first_with_both_ranks(

@@ -81,6 +81,7 @@ def _touch(folder: Path, *names: str) -> None:
 
 def test_find_takes_regular_files_with_a_listed_suffix(tmp_path: Path) -> None:
     _touch(tmp_path, "b.JPG", "a/c.jpg", "a/d.png", "x.txt", "noext", "._b.JPG", "e.mp4", "f.mp4")
+    _touch(tmp_path, ".thumbnails/b.jpg", "a/.Trash-1000/files/g.jpg")
     os.mkfifo(tmp_path / "pipe.jpg")
     (tmp_path / "dangling.jpg").symlink_to("nowhere")
     (tmp_path / "linked.jpg").symlink_to(tmp_path / "b.JPG")
@@ -96,6 +97,7 @@ def test_find_takes_regular_files_with_a_listed_suffix(tmp_path: Path) -> None:
         "mp4": 2,
         "jpg (not a regular file)": 1,
         "jpg (broken link)": 1,
+        ".* (hidden folder)": 2,
     }
 
 

@@ -12,6 +12,8 @@ from PIL import Image
 
 import photorank as pr
 from photorank.cli import main
+from photorank.evaluating import best_and_worst
+from photorank.summary import padded, printable
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +181,40 @@ def test_the_commands(
     assert main(["rank", str(folder), "--copy_top", "1"]) == 2
     assert "--copy_top N and --to DIR go together" in capsys.readouterr().err
     assert main(["rank", str(folder), "--dry_run"]) == 2
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 9, 50])
+def test_no_photo_is_among_the_best_and_the_worst(n: int) -> None:
+    scores = np.linspace(1, 0, n)
+    table = pd.DataFrame({"final_score": scores, "dup_keeper": np.arange(n) % 3 == 0})
+    best, worst = best_and_worst(table.sample(frac=1, random_state=0), 20)
+    assert best["final_score"].iloc[0] == scores[0]
+    assert worst["final_score"].iloc[0] == scores[-1]
+    assert best["dup_keeper"].all()
+    assert n == 1 or not set(best.index) & set(worst.index)
+
+
+def test_a_misspelt_name_is_sought_in_the_whole_table(ranked: pd.DataFrame) -> None:
+    many = pd.concat([ranked.head(1).assign(file=f"x{i}.png", path="") for i in range(60)])
+    many = pd.concat([many, ranked])
+    with pytest.raises(ValueError, match=r"did you mean turned\.png"):
+        pr.explain(many, "turnd.png")
+    with pytest.raises(ValueError, match=r"there is: x0.png, .*, x39.png and 24 more$"):
+        pr.explain(many, "Zermatt 2024.webp")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("short.jpg", "short.jpg "),
+        ("日本.jpg", "日本.jpg  "),
+        ("日本の写真.jpg", "日本….jpg "),
+        ("much_longer.jpg", "much…r.jpg"),
+        ("a\nb\x1b.jpg", "a?b?.jpg  "),
+    ],
+)
+def test_names_are_as_wide_as_a_terminal_shows_them(name: str, shown: str) -> None:
+    assert padded(printable(name, 10), 10) == shown
 
 
 def test_evaluate_on_a_table_that_is_not_ranked() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,7 @@ from photorank.features.quality import (
     QUALITY,
     blur_radius,
     coordinates,
+    identity,
     normal_scores,
     predict,
     quality,
@@ -244,6 +246,14 @@ def test_finite_for_pictures_without_content(level: int, shape: tuple[int, int])
     found, blur = quality(np.full((*shape, 3), level, np.uint8))
     assert 0 <= found <= 1
     assert np.isfinite(blur)
+
+
+def test_another_model_is_another_fingerprint(tmp_path: Path) -> None:
+    """Else a cache would give the values of the model that was there before."""
+    shutil.copy(MODEL_PATH, tmp_path / "same.npz")
+    (tmp_path / "other.npz").write_bytes(MODEL_PATH.read_bytes()[:-1])
+    same, other = (identity(tmp_path / f"{name}.npz") for name in ("same", "other"))
+    assert (same,) == QUALITY.settings != (other,)
 
 
 def test_one_pixel_has_a_score() -> None:

@@ -355,7 +355,7 @@ def test_classes() -> None:
 
 def test_suggestions_are_made_of_the_measurements() -> None:
     dark = {"brightness": 0.18}
-    assert suggestion("underexposed", dark, "") == "Shadows are crushed: expose about +1.3 EV."
+    assert suggestion("underexposed", dark, "") == "Too dark: expose about +1.3 EV."
     for brightness in ({"brightness": 0.45}, {"brightness": None}, {}):  # None: not measured
         assert "lift the shadows" in suggestion("underexposed", brightness, "")
     assert suggestion("noisy", {"noise": 3.21}, "").startswith("Grain of 3.2 levels")
@@ -605,7 +605,7 @@ def test_sharp_photos_are_not_flagged_and_blurred_copies_are(shared_data: Path) 
 @pytest.mark.parametrize("brightness", [{}, {"brightness": None}, {"brightness": float("nan")}])
 def test_without_a_brightness_no_ev_is_named(brightness: dict[str, float | None]) -> None:
     photo = brightness | {"clipped_highlights": 0.3}
-    assert suggestion("underexposed", photo, "") == "Shadows are crushed: lift the shadows."
+    assert suggestion("underexposed", photo, "") == "Too dark: lift the shadows."
     assert suggestion("overexposed", photo, "") == (
         "30% of the frame is blown out: spare the highlights."
     )

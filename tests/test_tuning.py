@@ -384,10 +384,10 @@ def test_the_command_writes_weights_plot_and_verdict(
     assert "60 photos, 15 scenes" in out
     assert "The tuned weights are" in out
     assert "look at results/tuning_mine.png" in out
-    assert "wrote best_weights.json; use it" in out
+    assert "wrote best_weights.json\nto rank by these weights: photorank rank" in out
     assert main(["rank", "mine.csv", "--weights", "best_weights.json", "--quiet"]) == 0
     assert main(arguments) == 0
-    assert "wrote best_weights.json, in the place of an earlier one;" in capsys.readouterr().out
+    assert "wrote best_weights.json, in the place of an earlier one" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,8 @@ def find(
 ) -> Found:
     """The photos in `folder` and all folders below it: regular files with one of `suffixes`.
 
-    Symlinked folders are not entered; files that are excluded are neither found nor skipped.
+    Symlinked and hidden folders (`.thumbnails`, `.Trash`) are not entered, the hidden ones are counted;
+    files that are excluded are neither found nor skipped.
 
     Args:
         suffixes: lower case, without a dot.
@@ -87,7 +88,7 @@ def find(
         ) from error
     found = Found()
     raws: list[str] = []
-    for path in _files(root):
+    for path in _files(root, found.skipped):
         if exclude and _excluded(inside(root, path), exclude):
             found.excluded += 1
             continue
@@ -126,8 +127,12 @@ def real(path: str | os.PathLike[str]) -> Path:
     return Path(os.path.realpath(os.path.expanduser(path)))
 
 
-def _files(root: Path) -> Iterator[str]:
-    for folder, _, names in os.walk(root, onerror=_warn_unreadable):
+def _files(root: Path, skipped: Counter[str]) -> Iterator[str]:
+    for folder, folders, names in os.walk(root, onerror=_warn_unreadable):
+        visible = [name for name in folders if not name.startswith(".")]
+        if len(visible) < len(folders):
+            skipped[".* (hidden folder)"] += len(folders) - len(visible)
+            folders[:] = visible
         yield from (os.path.join(folder, name) for name in names)
 
 
