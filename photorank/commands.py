@@ -185,7 +185,7 @@ def _draw_and_print(table: str | None, top_k: int = 20, labels: str | None = Non
             files += evaluating.draw_agreement(ranked, labels, agreed, path.stem, top_k)
     for file in files:
         print(f"look at {file}")
-    print(f"for a page with thumbnails and reasons: photorank show {path}")
+    print(f"for a page with thumbnails and reasons: {places.own_command()} show {path}")
 
 
 def drift(reference: str, current: str, **options: Any) -> int:

@@ -6,12 +6,22 @@ import hashlib
 import itertools
 import json
 import os
+import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from .config.config import Settings
 from .utils.find import real
+
+
+def own_command() -> str:
+    """What to type for photorank: `.venv/bin/photorank` where the environment is not activated."""
+    beside = Path(sys.executable).with_name("photorank")
+    if shutil.which("photorank") or not beside.is_file():
+        return "photorank"
+    return min(str(beside), os.path.relpath(beside), key=len)
 
 
 def taken_for_a_feature(flags: dict[str, Any], command: str) -> str:

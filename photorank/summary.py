@@ -25,6 +25,8 @@ def print_summary(table: pd.DataFrame, record: Mapping[str, Any], written: Seque
     print(
         f"{counted(record['ranked'], 'ranked', record['failed'], record)} ({record['seconds']:.1f} s)"
     )
+    for line in _failures(table[table["error"].notna()]):
+        print(line)
     if record.get("near_duplicates"):
         print(
             f"{record['near_duplicates']} of them near-duplicates of a better one: "
@@ -38,6 +40,16 @@ def print_summary(table: pd.DataFrame, record: Mapping[str, Any], written: Seque
         print(_best_and_worst(ranked, record["weights"], columns))
     for path in written:
         print(f"wrote {path}")
+
+
+def _failures(failed: pd.DataFrame) -> list[str]:
+    """Why the first photos failed, and how many more did."""
+    lines = [
+        f"failed: {printable(file)}: {error}"
+        for file, error in failed[["file", "error"]].head(_LAST).to_numpy()
+    ]
+    more = len(failed) - len(lines)
+    return [*lines, f"failed: {more} more, the last rows of the table"] if more else lines
 
 
 def counted(done: int, what: str, failed: int, record: Mapping[str, Any]) -> str:

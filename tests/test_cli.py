@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 
 import photorank as pr
-from photorank import models
+from photorank import models, places
 from photorank.cli import main
 from photorank.features.base import declare
 from photorank.utils.logging import set_up_logging
@@ -156,6 +156,28 @@ def test_strict_and_failures(folder: Path) -> None:
     failed = pd.read_csv("output/csvs/photos.failed.csv")
     assert failed.columns.tolist() == ["file", "path", "error"]
     assert failed["file"].tolist() == ["broken.jpg"]
+
+
+def test_the_first_failures_are_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for index in range(5):
+        (folder / f"broken{index}.jpg").write_bytes(b"no picture")
+    assert rank(folder) == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("failed: ")]
+    assert said[2].startswith("failed: broken2.jpg: ")
+    assert said[0].startswith("failed: broken0.jpg: not a picture")
+    assert said[3:] == ["failed: 2 more, the last rows of the table"]
+
+
+def test_the_command_is_named_so_that_it_can_be_typed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / ".venv" / "bin" / "python"))
+    monkeypatch.setenv("PATH", "")
+    assert places.own_command() == "photorank"
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "photorank").touch()
+    monkeypatch.chdir(tmp_path)
+    assert places.own_command() == ".venv/bin/photorank"
 
 
 def test_flags_reach_the_ranking(folder: Path) -> None:
