@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator, ScalarFormatter, SymmetricalLogLocator
+from matplotlib.ticker import Locator, MaxNLocator, ScalarFormatter, SymmetricalLogLocator
 
 from . import figures
 from .lettering import INK, MUTED
@@ -111,17 +111,21 @@ def _histogram(axes: Axes, table: pd.DataFrame, column: Mapping[str, Any], colou
         return
     if heavy:
         axes.set_xscale("symlog", linthresh=1)
-        axes.xaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=1, subs=[1, 2, 5]))
         axes.xaxis.set_major_formatter(ScalarFormatter())
-    else:
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=_TICKS))
     edges = bin_edges(shown, heavy, column.get("range"))
-    if _few_whole(shown):
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(_ticks(shown, heavy))
     if len(edges) == 2:  # one bar, in the middle and narrow
         axes.set_xlim(edges[0] * 5 - edges[1] * 4, edges[1] * 5 - edges[0] * 4)
     axes.hist(values, bins=list(edges), color=colour, rwidth=0.9)
     _mark_median(axes, values)
+
+
+def _ticks(values: np.ndarray, heavy: bool) -> Locator:
+    if _few_whole(values):
+        return MaxNLocator(integer=True)
+    if heavy:
+        return SymmetricalLogLocator(base=10, linthresh=1, subs=[1, 2, 5])
+    return MaxNLocator(nbins=_TICKS)
 
 
 def _mark_median(axes: Axes, values: np.ndarray) -> None:

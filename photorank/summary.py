@@ -91,7 +91,7 @@ def _best_and_worst(ranked: pd.DataFrame, weights: Mapping[str, float], columns:
         shown = ranked.iloc[[*range(_FIRST), *range(-_LAST, 0)]]
     why = "against the folder's mean" if len(ranked) > 1 else "what adds up to it"
     room = max(20, columns - len(f" rank  score    {why}"))
-    width = min(40, room, max(_columns_of(printable(file)) for file in shown["file"]))
+    width = min(40, room, max(_terminal_width(printable(file)) for file in shown["file"]))
     parts = ranked[[f"{name}_contribution" for name in weights]]
     above = parts.loc[shown.index] - (parts.mean() if len(ranked) > 1 else 0)
     lines = [
@@ -117,21 +117,22 @@ def _reasons(above: pd.DataFrame) -> list[list[str]]:
 def printable(name: str, width: int = 40) -> str:
     """A file name for one line of a terminal: nothing that moves the cursor, the middle left out."""
     name = "".join(c if c.isprintable() else "?" for c in name)
-    if _columns_of(name) <= width:
+    if _terminal_width(name) <= width:
         return name
     start, end = name[: len(name) // 2], name[len(name) // 2 :]
-    while _columns_of(start) + 1 + _columns_of(end) > width:
-        start, end = (
-            (start[:-1], end) if _columns_of(start) >= _columns_of(end) else (start, end[1:])
-        )
+    while _terminal_width(f"{start}…{end}") > width:
+        if _terminal_width(start) >= _terminal_width(end):
+            start = start[:-1]
+        else:
+            end = end[1:]
     return f"{start}…{end}"
 
 
-def _columns_of(text: str) -> int:
+def _terminal_width(text: str) -> int:
     """How many columns of a terminal a text takes: Chinese, Japanese, Korean and emoji two each."""
     return sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
 
 
 def padded(text: str, width: int) -> str:
     """A text and spaces up to a width in columns of a terminal."""
-    return text + " " * (width - _columns_of(text))
+    return text + " " * (width - _terminal_width(text))

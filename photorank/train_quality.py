@@ -231,13 +231,10 @@ def _agreement(scores: np.ndarray, labels: pd.DataFrame) -> dict[str, Any]:
 
 
 def _write(folder: Path, model: quality.Model, text: str) -> None:
-    packed = _packed(model)
-    write(
-        folder / quality.MODEL_PATH.name,
-        lambda part: np.savez_compressed(part, allow_pickle=False, **packed),
-    )
-    write_text(folder / "quality.md", text)
-    print(f"{text}\nwrote {folder / quality.MODEL_PATH.name}\nwrote {folder / 'quality.md'}")
+    file, its_card, packed = folder / quality.MODEL_PATH.name, folder / "quality.md", _packed(model)
+    write(file, lambda part: np.savez_compressed(part, allow_pickle=False, **packed))
+    write_text(its_card, text)
+    print(f"{text}\nwrote {file}\nwrote {its_card}")
 
 
 def _packed(model: quality.Model) -> quality.Model:

@@ -80,7 +80,7 @@ def tune(
     if rated is not None:
         _check_ratings(rated["rating"])
     weighed = _to_weigh(ranked, columns, given.attrs["columns"] if given is not None else (), notes)
-    job = _Job(photos, weighed, _scenes(photos, rated, notes), settings, trials, seed, notes)
+    job = _Job(photos, weighed, _scenes(photos, rated, notes), chosen, trials, seed, notes)
     return _on_copies(job, max_photos) if rated is None else _on_ratings(job, rated)
 
 
@@ -91,14 +91,10 @@ class _Job:
     photos: pd.DataFrame
     columns: list[dict[str, Any]]
     scenes: pd.Series[Any]
-    settings: dict[str, Any]
+    settings: Settings
     trials: int
     seed: int
     notes: list[str]
-
-    @property
-    def chosen(self) -> Settings:
-        return Settings.load(self.settings)
 
     def values(self, rows: pd.DataFrame, columns: Sequence[Mapping[str, Any]]) -> np.ndarray:
         """(rows, columns) in [0, 1], on the scale by which `rank` ranked all photos."""
@@ -121,7 +117,7 @@ def _parts(photos: int) -> int:
 
 
 def _on_copies(job: _Job, max_photos: int) -> Tuned:
-    settings = job.chosen
+    settings = job.settings
     if "aesthetic" not in {c["name"] for c in job.columns}:
         settings = replace(settings, aesthetic="none", vocabulary="")  # no copy needs CLIP
     columns, features = measurable(job.columns, models.features_of(settings), job.notes)
@@ -172,7 +168,7 @@ def _judged(
     total = job.trials * studies(folds, control_folds)
     quiet = (number for number in range(total))
     shown: Any = progress(range(total), total, "tuning", "trial")
-    with closing(quiet if job.chosen.quiet else shown) as steps:
+    with closing(quiet if job.settings.quiet else shown) as steps:
         tick = partial(next, steps, None)
         return judge(task, folds, control_folds, fair, job.trials, job.seed, tick)
 
@@ -188,7 +184,7 @@ def _tuned(
     names = [str(c["name"]) for c in columns]
     shares = zip(names, result.weights.tolist(), strict=True)
     weights = {name: share for name, share in shares if share > 0}
-    again = pipeline.rank_by(job.photos, replace(job.chosen, weights=weights))
+    again = pipeline.rank_by(job.photos, replace(job.settings, weights=weights))
     versions = {c["name"]: c["version"] for c in columns if c["name"] in weights and "version" in c}
     return Tuned(
         weights=weights,

@@ -9,7 +9,7 @@ _MOST = 40
 
 
 def near(name: str, known: Iterable[str]) -> str:
-    """The closest known names, or all of them.
+    """The closest known names, or what there is.
 
     >>> near("nosy", ["noisy", "blurry"])
     'did you mean noisy?'
