@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 
 from .base import Column, Feature
-from .pooling import entropy, histogram, magnitude
 
 # Chosen on BIQ2021 photos and degraded copies of them (docs/tags.md), never on the labels of MMP-2k.
 _KERNEL = (7, 7)
@@ -119,9 +118,11 @@ def tones(luma: np.ndarray) -> tuple[float, float, float]:
     >>> tones(np.full((10, 10), 51, np.uint8))
     (0.2, 0.2, 0.0)
     """
-    shares = histogram(luma, 0, 256, 256)
+    counts = cv2.calcHist([luma], [0], None, [256], [0, 256]).ravel()
+    shares = counts.astype(np.float64) / luma.size
     dark, bright = np.searchsorted(shares.cumsum(), (0.05, 0.99)) / 255
-    return float(dark), float(bright), abs(entropy(shares))
+    there = shares[shares > 0]
+    return float(dark), float(bright), abs(float((there * np.log2(there)).sum()))
 
 
 TONES = Feature(
@@ -173,7 +174,9 @@ def _edge_widths(luma: np.ndarray) -> tuple[float, float]:
 
 def _magnitude(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The length of the gradient in levels per pixel; its parts are in eighths of that."""
-    return magnitude(x.astype(np.float32), y.astype(np.float32)) / np.float32(8)
+    x, y = x.astype(np.float32), y.astype(np.float32)
+    # not cv2.magnitude, whose last bits depend on where in memory its input lies
+    return np.asarray(np.sqrt(x * x + y * y)) / np.float32(8)
 
 
 def _edges(strength: np.ndarray, least: float) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import Any
 from .config.config import Settings, each_name
 from .features import BUILTIN, aesthetic, faces, hub, semantic
 from .features.extract import resolve
+from .features.quality import quality_head
 from .ranking.near import near
 from .utils.logging import logger
 
@@ -64,6 +65,7 @@ def features_of(settings: Settings) -> list[Any]:
 def _features(settings: Settings) -> list[Any]:
     """The chosen features other than CLIP: given as such, or built-in ones by name."""
     builtin = {feature.name: feature for feature in BUILTIN}
+    builtin["quality"] = quality_head(settings.device)
     chosen = each_name(settings.features) or list(builtin)
     for name in chosen:
         if isinstance(name, str) and name not in {*builtin, "aesthetic"}:

@@ -13,6 +13,7 @@ from .features import BUILTIN
 from .features.aesthetic import AESTHETIC
 from .features.base import declare
 from .features.extract import FACTS
+from .features.quality import LEVELS
 from .ranking.near import near
 from .ranking.profiles import shipped_tags
 
@@ -45,7 +46,7 @@ RAW_COLUMNS = [
     "face_area",
     "phash",
     "quality",
-    "learned_blur",
+    *LEVELS,
     "edge_width",
     "blur_direction",
     "blockiness",

@@ -1,4 +1,4 @@
-"""What the quality model is trained on: rated photos, checked before hours are spent on them."""
+"""The labels of rated photos, checked before hours are spent on them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .features.phash import PHASH
-from .pipeline import extract
-from .ranking.dedup import mark_duplicates
-from .utils.io import read_table
+from photorank.features.extract import extract
+from photorank.features.phash import PHASH
+from photorank.ranking.dedup import mark_duplicates
+from photorank.utils.io import read_table
 
 _SHOWN = 3
 
 
-def training_labels(path: Path, folder: Path, folds: int, fewest: int, good: float) -> pd.DataFrame:
+def training_labels(path: Path, folder: Path, folds: int, fewest: int) -> pd.DataFrame:
     """Labels with `file`, `mos` from 0 to 1 and `scene`, fit to be trained on: near-duplicates share a scene.
 
     Args:
@@ -24,23 +24,18 @@ def training_labels(path: Path, folder: Path, folds: int, fewest: int, good: flo
         folder: of the photos.
         folds: into which the scenes are to be split.
         fewest: photos that are enough.
-        good: from which rating on a photo counts as a good one.
 
     Raises:
         ValueError: a column or a value is missing, a rating is outside 0 to 1, a photo is not there
-            or named twice, there are too few photos or scenes, or no photo is good or none other.
+            or named twice, all ratings are the same, or there are too few photos or scenes.
     """
     labels = rated_photos(path, folder, ("file", "mos", "scene"))
     _require(labels, labels["mos"].between(0, 1), f"mos in {path} is from 0 (bad) to 1 (good)")
     _require(labels, labels["scene"].notna(), f"{path} names the scene of each photo")
     if len(labels) < fewest:
         raise ValueError(f"training needs {fewest} photos or more, {path} has {len(labels)}")
-    if labels["mos"].max() < good or labels["mos"].nunique() == 1:
-        low, high = labels["mos"].min(), labels["mos"].max()
-        raise ValueError(
-            f"the ratings must differ, and some be {good} or better (learned_blur is fitted to good "
-            f"photos); those of {path} are {low:g} to {high:g}"
-        )
+    if labels["mos"].nunique() == 1:
+        raise ValueError(f"the ratings must differ; those of {path} are all {labels['mos'][0]:g}")
     labels["scene"] = _joined_scenes(labels["scene"], [folder / file for file in labels["file"]])
     scenes = labels["scene"].nunique()
     if scenes < 2:
@@ -77,7 +72,7 @@ def _joined_scenes(scenes: pd.Series, photos: list[Path]) -> pd.Series:
 
     Else one subject stands on both sides of a split, and the figures are too good.
     """
-    measured = extract(photos, [PHASH], quiet=True)
+    measured = pd.DataFrame(extract(photos, [PHASH]))
     alone = pd.Series(-1 - np.arange(len(photos)))
     groups = mark_duplicates(measured)["dup_group"].fillna(alone).to_numpy(int)
     own = pd.factorize(scenes)[0]

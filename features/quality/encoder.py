@@ -1,0 +1,82 @@
+"""The network at work: pictures -> vectors. ONNX Runtime on a CPU, torch on CUDA, the same weights."""
+
+from __future__ import annotations
+
+import functools
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..base import Encoder
+from ..clip import chosen_device
+
+GRAPH = Path(__file__).with_name("network.onnx")
+"""What is computed; it reads its weights from the file beside it."""
+WEIGHTS = Path(__file__).with_name("network.safetensors")
+"""All weights, in half precision, by the names that `network.py` gives them."""
+
+SIZE = 512
+WIDTH = 256
+"""Numbers in a vector: docs/quality.md says what fewer and more are worth."""
+
+_VERSION = "1"
+ROWS = 32  # of each batch by torch, always: the way a product is computed depends on the shape
+
+
+def network_encoder(device: str = "cpu") -> Encoder:
+    """The encoder of 512-pixel views; the network loads on first use.
+
+    On a CPU one photo is computed at a time, on one thread, so that its vector depends on nothing
+    else. CUDA takes batches of 32 rows, whatever is in them; scores differ from the CPU's by less
+    than .005 (docs/quality.md).
+
+    Args:
+        device: "cuda", or "auto" where there is a GPU that torch can use; any other: the CPU.
+
+    Raises:
+        ValueError: a device that is not there.
+    """
+    settings = (identity(WEIGHTS),)
+    if chosen_device(device) == "cuda":
+        return Encoder("network", _VERSION, (*settings, "cuda"), "rgb", SIZE, ROWS, _by_torch)
+    return Encoder("network", _VERSION, settings, "rgb", SIZE, None, _by_onnx_runtime)
+
+
+def identity(weights: Path) -> str:
+    """Of its bytes: what was measured by another network is measured again."""
+    return f"{zlib.crc32(weights.read_bytes()):08x}"
+
+
+def session(graph: Path) -> Any:
+    """A graph, ready to run on the calling thread: more threads would add up in another order."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # it warns of what no user can change
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+
+_loaded = functools.cache(session)
+
+
+def _by_onnx_runtime(views: Sequence[np.ndarray]) -> np.ndarray:
+    return np.stack([_loaded(GRAPH).run(None, {"view": view})[0] for view in views])
+
+
+def _by_torch(views: Sequence[np.ndarray]) -> np.ndarray:
+    from .network import encode
+
+    return encode(_on_cuda(), views, "cuda")
+
+
+@functools.cache
+def _on_cuda() -> Any:
+    import torch
+
+    from .network import load
+
+    return load(WEIGHTS).to("cuda", memory_format=torch.channels_last)

@@ -1,0 +1,102 @@
+"""What a network is worth on photos that it was not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from photorank.features.quality import read
+from photorank.features.quality.network import Network
+
+from .photos import SAVED, Copy, column_of, draw_copy
+from .weights import in_use
+
+GOOD = 0.7
+"""Rating from which on a photo is a good one: a dark one rightly gains from being brightened."""
+COPIES = 2  # of each photo
+_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a network says of photos, and of copies of them.
+
+    Attributes:
+        photos: (n, 8) quality and levels.
+        copies: a row per copy: `photo` (its row), `kind`, `level`, `fall` (the photo's quality less
+            the copy's) and `found` (the level of its kind that the network sees).
+    """
+
+    photos: np.ndarray
+    copies: pd.DataFrame
+
+
+def judge(
+    network: Network, views: Sequence[np.ndarray], device: str, workers: int, seed: int = 0
+) -> Judged:
+    """Score photos, and `COPIES` of each whose kinds and levels are drawn."""
+    said = Scorer(network, device, workers)
+    rows: list[dict[str, object]] = []
+    for numbers, copies in _copies(views, workers, seed):
+        before = said([copy.photo for copy in copies])
+        after = said([copy.copy for copy in copies])
+        for number, copy, photo, worse in zip(numbers, copies, before, after, strict=True):
+            found = np.nan if copy.kind == SAVED else worse[1 + column_of(copy.kind)]
+            row = {"photo": number, "kind": copy.kind, "level": copy.level, "found": found}
+            rows.append(row | {"fall": photo[0] - worse[0]})
+    return Judged(said(views), pd.DataFrame(rows))
+
+
+class Scorer:
+    """Views -> (n, 8), by a network as it is in use."""
+
+    def __init__(self, network: Network, device: str, workers: int) -> None:
+        self._vectors = in_use(network, device, workers)
+        self._heads = [part.detach().cpu().numpy() for part in network.heads.parameters()]
+
+    def __call__(self, views: Sequence[np.ndarray]) -> np.ndarray:
+        return read(self._vectors(views), *self._heads)
+
+
+def _copies(
+    views: Sequence[np.ndarray], workers: int, seed: int
+) -> Iterator[tuple[list[int], list[Copy]]]:
+    numbers = [number for number in range(len(views)) for _ in range(COPIES)]
+    jobs = list(enumerate(numbers))
+
+    def drawn(job: tuple[int, int]) -> Copy:
+        return draw_copy(views[job[1]], np.random.default_rng((seed, job[0])))
+
+    with ThreadPoolExecutor(workers) as pool:
+        for start in range(0, len(jobs), _AT_ONCE):
+            some = jobs[start : start + _AT_ONCE]
+            yield [number for _, number in some], list(pool.map(drawn, some))
+
+
+def lowered(copies: pd.DataFrame, ratings: np.ndarray) -> pd.DataFrame:
+    """Per kind: share of copies of levels 2 to 5 below their photo; of all photos and of good ones."""
+    worse = copies[copies["level"] >= 2]
+    falls = worse["fall"] > 0
+    good = ratings[worse["photo"]] >= GOOD
+    every = falls.groupby(worse["kind"]).agg(["mean", "size"])
+    of_good = falls[good].groupby(worse["kind"][good]).agg(["mean", "size"])
+    return pd.concat({"all": every, "good": of_good}, axis=1)
+
+
+def level_errors(copies: pd.DataFrame) -> pd.DataFrame:
+    """Per kind: mean absolute error of the level, and Spearman's correlation with the true one."""
+    worse = copies[copies["level"] > 0].copy()
+    worse["off"] = (worse["found"] - worse["level"]).abs()
+    groups = worse.groupby("kind")
+    orders = groups[["found", "level"]].apply(lambda rows: rows.corr("spearman").iloc[0, 1])
+    return pd.DataFrame({"error": groups["off"].mean(), "spearman": orders, "n": groups.size()})
+
+
+def moved(copies: pd.DataFrame) -> dict[str, float]:
+    """By how much photos that were only saved otherwise score apart."""
+    apart = copies.loc[copies["kind"] == SAVED, "fall"].abs()
+    return {"n": len(apart), "median": apart.median(), "p95": apart.quantile(0.95)}

