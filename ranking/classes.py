@@ -1,4 +1,4 @@
-"""One word for a photo's technical quality: Good, Fair or Poor."""
+"""One word for a photo's technical quality, Good, Fair or Poor, and why it is no better."""
 
 from __future__ import annotations
 
@@ -12,19 +12,32 @@ from .profiles import Profile
 
 CLASSES = ("Good", "Fair", "Poor")
 
+_LEARNED = "quality"
+_SEEN = 1.0  # level of a defect that is barely seen next to a faultless copy
+_LOWEST = 0.1  # share of the photos that are told why even without a fault
+_LOOKS = {
+    "defocus_level": "looks out of focus",
+    "motion_blur_level": "looks moved",
+    "noise_level": "looks grainy",
+    "underexposure_level": "looks too dark",
+    "overexposure_level": "looks too bright",
+    "jpeg_compression_level": "looks compressed",
+    "rescaling_level": "looks enlarged",
+}
+
 
 def quality_score(
     table: pd.DataFrame, scores: Mapping[str, np.ndarray], profile: Profile
 ) -> np.ndarray:
-    """The learned column `quality` where there is one, else 1 less the score of the worst fault.
-
-    A minor fault counts half, so that it alone makes no photo Poor.
+    """`final_score` where the learned `quality` has a part in it, so that class and rank agree; else
+    `quality` itself; without it 1 less the score of the worst fault, of which a minor one counts half.
 
     Returns:
         (n,) from 0 (worst) to 1; NaN where nothing is known.
     """
-    if "quality" in table and _is_measured(table["quality"]):
-        return table["quality"].to_numpy(float)
+    for needed, column in ((f"{_LEARNED}_contribution", "final_score"), (_LEARNED, _LEARNED)):
+        if {needed, column} <= set(table) and _is_measured(table[column]):
+            return table[column].to_numpy(float)
     share = dict.fromkeys(profile.quality["serious"], 1.0)
     share |= dict.fromkeys(profile.quality["minor"], 0.5)
     faults = [share[name] * s for name, s in scores.items() if name in share]
@@ -36,18 +49,59 @@ def _is_measured(column: pd.Series[Any]) -> bool:
     return bool(pd.api.types.is_numeric_dtype(column) and column.notna().any())
 
 
-def quality_class(
-    quality: np.ndarray, scores: Mapping[str, np.ndarray], profile: Profile
-) -> np.ndarray:
-    """(n,) Poor: a serious fault is sure, or the quality is low. Good: no fault, and the quality is high.
-
-    Everything else is Fair. The numbers are in the profile's `[quality]`.
-    """
+def quality_class(quality: np.ndarray, profile: Profile) -> np.ndarray:
+    """(n,) Good from `good_from` of the profile's `[quality]` up, Poor below `poor_below`, Fair between;
+    empty where nothing is known."""
     rule = profile.quality
-    nothing = np.zeros(len(quality), bool)
-    sure = [scores[n] >= rule["sure_from"] for n in rule["serious"] if n in scores]
-    faults = [*rule["serious"], *rule["minor"]]
-    fault = [scores[n] >= profile.threshold(n) for n in faults if n in scores]
-    poor = np.any([nothing, *sure, quality < rule["poor_below"]], axis=0)
-    good = ~np.any([poor, *fault], axis=0) & (quality >= rule["good_from"])
-    return np.where(np.isnan(quality), "", np.where(poor, "Poor", np.where(good, "Good", "Fair")))
+    names = np.where(quality >= rule["good_from"], "Good", "Fair")
+    names = np.where(quality < rule["poor_below"], "Poor", names)
+    return np.where(np.isnan(quality), "", names)
+
+
+def reasons(table: pd.DataFrame, quality: np.ndarray, wanting: np.ndarray) -> list[str]:
+    """Why each photo scores no higher, for those that no tag says it of; empty for the others.
+
+    Args:
+        quality: (n,) from `quality_score`.
+        wanting: (n,) whether it is no Good photo, or among the lowest, and has no fault as a tag.
+    """
+    lost = _lost(table)
+    return [
+        f"quality {score:.2f}: {_because(dict(row), dict(by))}" if ask and score == score else ""
+        for (_, row), (_, by), score, ask in zip(
+            table[[n for n in _LOOKS if n in table]].iterrows(),
+            lost.iterrows(),
+            quality,
+            wanting,
+            strict=True,
+        )
+    ]
+
+
+def are_lowest(quality: np.ndarray) -> np.ndarray:
+    """(n,) whether a photo is in the lowest tenth of its table."""
+    known = quality[~np.isnan(quality)]
+    if not len(known):
+        return np.zeros(len(quality), bool)
+    return np.asarray(quality <= np.sort(known)[int(_LOWEST * (len(known) - 1))])
+
+
+def _because(levels: Mapping[Any, Any], lost: Mapping[Any, float]) -> str:
+    """What the levels of defects say in words; where they say nothing, what the score lost most by."""
+    seen = sorted((name for name in levels if levels[name] >= _SEEN), key=lambda n: -levels[n])[:2]
+    if seen:
+        return "it " + " and ".join(f"{_LOOKS[n]} (level {levels[n]:.1f} of 5)" for n in seen)
+    most = max(lost, key=lambda name: lost[name], default="")
+    by = f"; it loses {lost[most]:.2f} by {most}" if most and lost[most] > 0 else ""
+    return f"no defect stands out{by}"
+
+
+def _lost(table: pd.DataFrame) -> pd.DataFrame:
+    """(n, k) by how much each photo's score would rise if a column were the best possible."""
+    end = "_contribution"
+    names = [str(n).removesuffix(end) for n in table if str(n).endswith(end)]
+    lost = {}
+    for name in names:
+        norm, added = table[f"{name}_norm"], table[name + end]
+        lost[name] = (added / norm).max() * (1 - norm)  # the weight is what it adds at best
+    return pd.DataFrame(lost, index=table.index).fillna(0.0)

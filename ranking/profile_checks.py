@@ -57,7 +57,7 @@ _PARTS: Mapping[str, Kind] = {
 }
 _QUALITY: Mapping[str, Kind] = {
     **dict.fromkeys(("serious", "minor"), _TAGS),
-    **dict.fromkeys(("sure_from", "poor_below", "good_from"), _SHARE),
+    **dict.fromkeys(("poor_below", "good_from"), _SHARE),
 }
 _IN_TABLES = {"rules": _RULES, "thresholds": _CUT, "columns": _TEXT, "made_by": _ANY}
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .classes import quality_class, quality_score
+from .classes import are_lowest, quality_class, quality_score, reasons
 from .profiles import DUPLICATES, Profile, Rule
 from .suggestions import suggestion
 
@@ -176,13 +176,22 @@ def _words(
 ) -> pd.DataFrame:
     """The columns that a person reads."""
     quality = quality_score(values, scores, profile)
+    classes = quality_class(quality, profile)
     rows = [told.get(label, {}) for label in values.index]
+    faults = {*profile.quality["serious"], *profile.quality["minor"]}
+    is_faulty = np.array([not faults.isdisjoint(row) for row in rows], bool)
+    is_tagged = np.array([bool(row) for row in rows], bool)
+    wanting = np.isin(classes, ("Fair", "Poor")) & ~is_faulty | are_lowest(quality) & ~is_tagged
+    more = reasons(values, quality, wanting)
     words = {
-        "quality_class": quality_class(quality, scores, profile),
+        "quality_class": classes,
         "quality_score": quality,
         "tags": _texts(", ".join(row) for row in rows),
         "tag_reasons": _texts(
-            "; ".join(f"{name}: {why}" for name, (why, _) in row.items()) for row in rows
+            "; ".join(
+                [*(f"{name}: {why}" for name, (why, _) in row.items()), *filter(None, [because])]
+            )
+            for row, because in zip(rows, more, strict=True)
         ),
         "suggestions": _texts(" ".join(do for _, do in row.values() if do) for row in rows),
     }

@@ -19,17 +19,19 @@ from photorank import tagging
 from photorank.cli import main
 from photorank.features.defects import blockiness, blur, content_hash, tones
 from photorank.features.image import Photo
+from photorank.features.quality import LEVELS
 from photorank.ranking import profiles, tags
-from photorank.ranking.classes import quality_class, quality_score
+from photorank.ranking.classes import CLASSES, are_lowest, quality_class, quality_score, reasons
 from photorank.ranking.profiles import Profile
 from photorank.ranking.suggestions import exposure_error, suggestion
 from photorank.to_label import suggest
 from photorank.training.degradations import degrade
+from photorank.training.demo import make_demo_photos
 
 DEFAULT = Profile.load("default")
 FAULTLESS = {
     "edge_width": 0.6,
-    "learned_blur": 0.1,
+    **dict.fromkeys(LEVELS, 0.2),
     "blur_direction": 1.05,
     "brightness": 0.45,
     "exposure": 0.95,
@@ -73,7 +75,9 @@ def width(rgb: np.ndarray) -> float:
         ("brightness", 0.08, {"low_light"}),
         ("clipped_highlights", 0.3, set()),  # saturated colour: no white is blown
         ("contrast", 0.1, {"low_contrast"}),
-        ("noise", 5.0, {"noisy"}),
+        ("underexposure_level", 4.0, {"underexposed"}),
+        ("jpeg_compression_level", 3.0, {"compressed"}),
+        ("noise", 5.0, set()),  # texture: the network sees no grain
         ("jpeg_quality", 20, {"compressed"}),
         ("width", 100, {"odd_aspect"}),
         ("entropy", 1.0, {"low_information"}),
@@ -91,22 +95,21 @@ def test_one_fault_makes_its_tags_and_no_other(
 
 
 def test_faults_of_several_columns() -> None:
-    moved = {"blur_direction": 1.8, "edge_width": 1.2, "learned_blur": 2.0}
+    moved = {"blur_direction": 1.8, "edge_width": 1.2, "motion_blur_level": 2.0}
     assert tagged(**moved) - {"well_exposed"} == {"blurry", "motion_blur"}
-    assert "motion_blur" not in tagged(**moved | {"edge_width": 0.5})  # a photo of stripes
+    assert tagged(blur_direction=1.8) == {"sharp", "well_exposed"}  # a photo of stripes
     assert tagged(edge_width=1.5) == {"well_exposed"}  # fog: wide edges, and yet not blurred
-    assert "out_of_focus" in tagged(edge_width=1.5, learned_blur=2.0)
+    assert "out_of_focus" in tagged(edge_width=1.5, defocus_level=2.0)
+    assert "noisy" in tagged(noise=2.0, noise_level=1.5)
     assert "overexposed" in tagged(clipped_highlights=0.4, highlight_level=1.0)
-    assert "underexposed" in tagged(highlight_level=0.5, brightness=0.2)
-    assert "underexposed" not in tagged(highlight_level=0.5, brightness=0.5)  # fog
     assert "compressed" in tagged(blockiness=1.5, width=1200, height=800)
     assert "compressed" not in tagged(blockiness=1.5)  # blocks of 12 megapixels cannot be seen
     assert "low_resolution" in tagged(width=320, height=240)
 
 
 def test_scores_are_a_half_and_95_percent_where_the_rule_says() -> None:
-    values = pd.DataFrame({"noise": [1.2, 4.0, -1e9, 1e9, np.nan]})
-    scores, _ = tags.score(values, DEFAULT.rules["noisy"])
+    values = pd.DataFrame({"contrast": [0.25, 0.12, 1e9, -1e9, np.nan]})
+    scores, _ = tags.score(values, DEFAULT.rules["low_contrast"])
     np.testing.assert_allclose(scores, [0.5, 0.95, 0, 1, np.nan], atol=1e-12)
 
 
@@ -121,22 +124,22 @@ def test_any_rule_will_do_and_in_a_rule_all_columns() -> None:
 
 
 def test_a_tag_without_its_columns_is_left_out_and_said() -> None:
-    found = tags.tag(pd.DataFrame({"file": ["a"], "noise": [9.0]}), DEFAULT)
-    assert found.table["tags"].tolist() == ["noisy"]
-    assert found.left_out["blurry"] == "needs edge_width, learned_blur"
+    found = tags.tag(pd.DataFrame({"file": ["a"], "contrast": [0.1]}), DEFAULT)
+    assert found.table["tags"].tolist() == ["low_contrast"]
+    assert found.left_out["blurry"] == "needs defocus_level, edge_width"
     assert found.left_out["near_duplicate"] == "needs dup_keeper"
     assert "is_blurry" not in found.table
 
 
 def test_the_reason_holds_the_value_and_where_the_tag_begins() -> None:
-    (row,) = tags.tag(pd.DataFrame([FAULTLESS | {"noise": 5.0}]), DEFAULT).told.values()
-    assert row["noisy"][0] == "noise 5, from 1.2"
+    (row,) = tags.tag(pd.DataFrame([FAULTLESS | {"contrast": 0.1}]), DEFAULT).told.values()
+    assert row["low_contrast"][0] == "contrast 0.1, down from 0.25"
     assert row["sharp"][0] == "edge_width 0.6, down from 0.8"
     lenient = Profile.load("lenient")
-    (row,) = tags.tag(pd.DataFrame([FAULTLESS | {"noise": 5.0}]), lenient).told.values()
-    began = float(row["noisy"][0].split("from ")[1])
-    scores, _ = tags.score(pd.DataFrame({"noise": [began]}), lenient.rules["noisy"])
-    assert scores[0] == pytest.approx(lenient.threshold("noisy"), abs=0.01)
+    (row,) = tags.tag(pd.DataFrame([FAULTLESS | {"contrast": 0.1}]), lenient).told.values()
+    began = float(row["low_contrast"][0].split("from ")[1])
+    scores, _ = tags.score(pd.DataFrame({"contrast": [began]}), lenient.rules["low_contrast"])
+    assert scores[0] == pytest.approx(lenient.threshold("low_contrast"), abs=0.01)
 
 
 def test_failed_photos_have_no_tag_and_no_class() -> None:
@@ -150,7 +153,7 @@ def test_failed_photos_have_no_tag_and_no_class() -> None:
 
 
 def test_common_tags_speak_of_the_folder() -> None:
-    noisy = [FAULTLESS | {"noise": n} for n in (5, 5, 5, 0)]
+    noisy = [FAULTLESS | {"noise": n, "noise_level": n} for n in (5, 5, 5, 0)]
     assert tags.tag(pd.DataFrame(noisy), DEFAULT).common == {
         "noisy": 0.75,
         "exact_duplicate": 0.75,
@@ -160,9 +163,9 @@ def test_common_tags_speak_of_the_folder() -> None:
 
 
 def test_profiles_differ_in_how_soon_they_flag() -> None:
-    noise = pd.DataFrame([FAULTLESS | {"noise": n} for n in np.linspace(0, 4, 81)])
+    dull = pd.DataFrame([FAULTLESS | {"contrast": n} for n in np.linspace(0, 0.4, 81)])
     counts = [
-        int(tags.tag(noise, Profile.load(name)).table["is_noisy"].sum())
+        int(tags.tag(dull, Profile.load(name)).table["is_low_contrast"].sum())
         for name in ("lenient", "default", "strict")
     ]
     assert counts == sorted(set(counts)), "each flags more than the one before"
@@ -319,7 +322,8 @@ def test_a_misspelt_column_is_noticed_before_a_photo_is_opened(
 def test_a_profile_of_another_detector_serves_a_table_without_faces(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text('name = "m"\nversion = "1"\nextends = "default"\n[columns]\nface_area = "0"\n')
-    assert pr.tag(pd.DataFrame({"file": ["a"], "noise": [9.0]}), profile=path)["tags"][0] == "noisy"
+    dull = pd.DataFrame({"file": ["a"], "contrast": [0.1]})
+    assert pr.tag(dull, profile=path)["tags"][0] == "low_contrast"
 
 
 def test_columns_of_ones_own_are_no_tags(tmp_path: Path) -> None:
@@ -327,7 +331,7 @@ def test_columns_of_ones_own_are_no_tags(tmp_path: Path) -> None:
     rules = 'more = ["dusty"]\n[rules]\ndusty = [{ noise = [1, 2] }]'
     path.write_text(f'name = "m"\nversion = "1"\nextends = "default"\n{rules}')
     own = {"is_mine": [True, False], "mine_score": [0.7, 0.2]}
-    table = pd.DataFrame({"file": ["a", "b"], "noise": [9.0, 0.1], **own})
+    table = pd.DataFrame({"file": ["a", "b"], "noise": [9.0, 0.1], "contrast": 0.5, **own})
     ranked = pr.rank(table, weights={"mine_score": 1}, profile=path)
     for again in (ranked, pr.rank(ranked, weights={"mine_score": 1}), pr.tag(ranked)):
         assert again[[*own]].to_dict("list") == own
@@ -346,11 +350,52 @@ def test_classes() -> None:
     }
     quality = quality_score(pd.DataFrame(index=range(5)), scores, DEFAULT)
     np.testing.assert_allclose(quality, [1, 0.4, 0.05, 0.5, 1])
-    classes = quality_class(quality, scores, DEFAULT).tolist()
+    classes = quality_class(quality, DEFAULT).tolist()
     assert classes == ["Good", "Poor", "Poor", "Fair", "Good"]
-    learned = pd.DataFrame({"quality": [0.8, 0.8, 0.8, 0.8, 0.2]})
-    classes = quality_class(quality_score(learned, scores, DEFAULT), scores, DEFAULT).tolist()
-    assert classes == ["Good", "Fair", "Poor", "Fair", "Poor"]
+    learned = pd.DataFrame({"quality": [0.8, 0.6, 0.2, np.nan, 0.65]})
+    classes = quality_class(quality_score(learned, scores, DEFAULT), DEFAULT).tolist()
+    assert classes == ["Good", "Fair", "Poor", "", "Good"]
+    ranked = learned.assign(final_score=[0.1, 0.2, 0.9, np.nan, 0.6], quality_contribution=0.1)
+    classes = quality_class(quality_score(ranked, scores, DEFAULT), DEFAULT).tolist()
+    assert classes == ["Poor", "Poor", "Good", "", "Fair"]
+    without = ranked.drop(columns="quality_contribution")  # a score that `quality` has no part in
+    assert quality_score(without, scores, DEFAULT)[:3].tolist() == [0.8, 0.6, 0.2]
+
+
+def test_class_and_rank_agree_and_every_photo_that_is_not_good_has_its_reason(
+    tmp_path: Path,
+) -> None:
+    make_demo_photos(tmp_path)
+    ranked = pr.rank(tmp_path, aesthetic="none", quiet=True)
+    places = ranked["quality_class"].map(list(CLASSES).index)
+    assert places.is_monotonic_increasing
+    assert places.nunique() > 1
+    assert (ranked["tag_reasons"].where(ranked["quality_class"] != "Good", "x") != "").all()
+    lowest = ranked.tail(max(1, len(ranked) // 10))
+    assert (lowest["tag_reasons"] != "").all()
+
+
+@pytest.mark.parametrize(
+    ("photo", "expected"),
+    [
+        ({"defocus_level": 2.3, "noise_level": 1.4, "rescaling_level": 1.2},
+         "quality 0.30: it looks out of focus (level 2.3 of 5) and looks grainy (level 1.4 of 5)"),
+        ({"defocus_level": 0.4}, "quality 0.30: no defect stands out; it loses 0.43 by quality"),
+        ({"quality_norm": 1.0, "noise_norm": 1.0}, "quality 0.30: no defect stands out"),
+    ],
+)  # fmt: skip
+def test_a_low_photo_without_a_tag_is_told_why_in_words(
+    photo: dict[str, float], expected: str
+) -> None:
+    norms = {"quality_norm": 0.5, "noise_norm": 0.0} | photo
+    best = {"quality_norm": 1.0, "noise_norm": 1.0}
+    table = pd.DataFrame([norms, best]).assign(
+        quality_contribution=lambda t: 0.86 * t["quality_norm"],
+        noise_contribution=lambda t: 0.14 * t["noise_norm"],
+    )
+    said = reasons(table, np.array([0.3, 0.9]), np.array([True, False]))
+    assert said == [expected, ""]
+    assert are_lowest(np.array([0.3, 0.9, np.nan])).tolist() == [True, False, False]
 
 
 def test_suggestions_are_made_of_the_measurements() -> None:
@@ -467,7 +512,7 @@ def test_a_ranking_holds_the_tags_and_can_be_ranked_again(folder: Path) -> None:
     assert "blurry" in by_file.loc["blurred.png", "tags"]
     assert by_file["is_exact_duplicate"].sum() == 1
     record = ranked.attrs["photorank"]["tags"]
-    assert (record["profile"], record["version"]) == ("default", "3")
+    assert (record["profile"], record["version"]) == ("default", "4")
     assert record["counts"]["blurry"] == 1
     assert record["left_out"] == {}
     again = pr.rank(ranked, profile="faces")
@@ -493,7 +538,7 @@ def test_the_command_writes_results_objects_and_a_plot(
     monkeypatch.chdir(tmp_path)
     assert main(["tag", "--input_dir", str(folder), "--aesthetic", "none"]) == 0
     printed = capsys.readouterr().out
-    assert "3 photos tagged, 1 failed\nby the profile default 3: " in printed
+    assert "3 photos tagged, 1 failed\nby the profile default 4: " in printed
     out = tmp_path / "output" / "tags" / folder.name
     results = pd.read_csv(out / "quality_results.csv")
     assert list(results.columns[:3]) == ["image", "quality", "tags"]
@@ -503,9 +548,9 @@ def test_the_command_writes_results_objects_and_a_plot(
     assert objects["broken.jpg"]["error"]
     blurred = objects["blurred.png"]
     assert blurred["scores"]["blurry"] > 0.95
-    assert blurred["reasons"]["blurry"].startswith("edge_width")
+    assert blurred["reasons"]["blurry"].startswith(("edge_width", "defocus_level"))
     assert blurred["suggestions"]["out_of_focus"]
-    assert blurred["made_by"]["version"] == "3"
+    assert blurred["made_by"]["version"] == "4"
     with Image.open(out / "tags.png") as plot:
         assert plot.width > 400
     assert main(["tag", "--input_dir", str(folder), "--aesthetic", "none", "--strict"]) == 1
@@ -540,7 +585,7 @@ def test_names_are_printed_so_that_they_move_no_cursor() -> None:
 
 
 FOREIGN = {"name": ["a.jpg", "b.jpg"], "iso": [100, 200], "quality": ["Good", "Poor"]}
-UNTOLD = "none of the tags of the profile default can be told .* blurry, for one, needs edge_width"
+UNTOLD = "none of the tags of the profile default can be told .* blurry, for one, needs defocus_level, edge_width"
 
 
 def test_a_table_of_which_no_tag_can_be_told_is_an_error() -> None:
@@ -551,8 +596,8 @@ def test_a_table_of_which_no_tag_can_be_told_is_an_error() -> None:
             use(table)
     with pytest.raises(ValueError, match=r"no tag blurry, .* in this table; there is: grayscale"):
         suggest(pd.DataFrame({"file": ["a"], "colourfulness": [1.0]}), 3)
-    with pytest.raises(ValueError, match=r"the column 'noise' is to hold numbers, .*'high'"):
-        pr.tag(table.assign(noise="high"))
+    with pytest.raises(ValueError, match=r"the column 'contrast' is to hold numbers, .*'high'"):
+        pr.tag(table.assign(contrast="high"))
 
 
 def test_a_refused_table_leaves_nothing_behind(
@@ -563,8 +608,8 @@ def test_a_refused_table_leaves_nothing_behind(
     assert main(["tag", "t.csv"]) == 2
     assert re.search(UNTOLD, capsys.readouterr().err)
     assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
-    noisy = pd.DataFrame([FAULTLESS | {"noise": 9.0}])
-    noisy.to_csv("measured.csv")
+    dull = pd.DataFrame([FAULTLESS | {"contrast": 0.1}])
+    dull.to_csv("measured.csv")
     assert main(["tag", "measured.csv", "--output_dir", "out"]) == 0
     assert main(["tag", "out/quality_results.csv"]) == 2
     assert re.search(UNTOLD, capsys.readouterr().err)
@@ -585,7 +630,7 @@ def test_a_table_that_was_saved_is_tagged_without_photos(
     pr.save(pr.rank(folder, aesthetic="none", quiet=True), tmp_path / "t.csv")
     arguments = ["tag", "--input_csv", str(tmp_path / "t.csv"), "--profile", "strict"]
     assert main([*arguments, "--output_dir", str(tmp_path / "out")]) == 0
-    assert "by the profile strict 3" in capsys.readouterr().out
+    assert "by the profile strict 4" in capsys.readouterr().out
 
 
 def test_sharp_photos_are_not_flagged_and_blurred_copies_are(shared_data: Path) -> None:
@@ -595,9 +640,9 @@ def test_sharp_photos_are_not_flagged_and_blurred_copies_are(shared_data: Path) 
         rgb = Photo.open(path).view()
         side = max(rgb.shape[:2])
         copies = [rgb, *(cv2.GaussianBlur(rgb, (0, 0), p / 100 * side) for p in (0.5, 1, 2, 4))]
-        flagged[path.name] = [
-            width(copy) > DEFAULT.rules["blurry"][0]["edge_width"][0] for copy in copies
-        ]
+        named = {str(number): copy for number, copy in enumerate(copies)}
+        measured = pr.extract(named, ["quality", "blur"], aesthetic="none", quiet=True)
+        flagged[path.name] = pr.tag(measured)["is_blurry"].tolist()
     assert len(flagged) == 8
     assert all(found == [False, True, True, True, True] for found in flagged.values()), flagged
 
