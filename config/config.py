@@ -43,8 +43,8 @@ class Settings:
     )
     device: str = _setting("where CLIP runs", choices=("auto", "cpu", "cuda", "mps"))
     precision: str = _setting(
-        "in which CLIP's image tower computes; auto: fp16 on cuda, bf16 on a CPU with AMX, else "
-        "fp32",
+        "in which CLIP's image tower computes; auto: fp16 on cuda, bf16 on a CPU that is fast at it "
+        "(Intel with AMX, AMD with avx512_bf16), else fp32",
         choices=("auto", "fp32", "bf16", "fp16"),
     )
     aesthetic: str = _setting(
@@ -105,7 +105,10 @@ class Settings:
         "threads that decode and measure; 0: none besides the main one (default: one per core)",
         least=-1,
     )
-    batch_size: int = _setting("photos that wait for CLIP, which takes 32 at a time", least=1)
+    batch_size: int = _setting(
+        "photos that wait for CLIP: at least the 32 that it takes at a time, on cuda 128",
+        least=1,
+    )
     cache: str = _setting(
         "a file that keeps what is measured, so that an unchanged photo is not opened again; off: none "
         "(default: photorank/measurements.sqlite in ~/.cache or $XDG_CACHE_HOME)",

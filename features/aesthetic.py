@@ -18,7 +18,7 @@ from .checkpoint import (
     CheckpointMissing,
     find_checkpoint,
 )
-from .clip import Clip, checked_device, chosen_precision
+from .clip import Clip, chosen_device, chosen_precision
 from .store import NO_PHOTO, Store, key_of
 
 __all__ = [
@@ -64,21 +64,26 @@ def clip_encoder(
 
     Args:
         device: "auto" (cuda, else mps, else cpu), "cpu", "cuda" or "mps".
-        batch_size: photos per call; they are computed 32 at a time whatever it is.
+        batch_size: photos per call, if that is more than are computed at a time: 128 on cuda, else 32.
         precision: of the image tower: "fp32", "bf16", "fp16", or "auto": fp16 on cuda, bf16 on a
-            CPU with AMX, else fp32. What runs is part of the fingerprint. Prompts are always
-            encoded in fp32.
+            CPU that is fast at it (docs/models.md), else fp32. What runs is part of the fingerprint.
+            Prompts are always encoded in fp32.
 
     Raises:
         ValueError: a device that is not there or an unknown precision; on first use, weights that
             do not fit the model.
     """
-    if device not in ("auto", "cpu"):
-        checked_device(device)
+    device = chosen_device(device)
     precision = chosen_precision(precision, device)
     clip = Clip(checkpoint, device, precision)
     settings = (*checkpoint.identity, f"precision={precision}")
-    return ClipEncoder("clip", "1", settings, "rgb", None, batch_size, clip.images, clip.texts)
+    if device == "cuda":
+        settings += (f"rows={clip.rows}",)  # they were 32: other last bits
+    return ClipEncoder(
+        *("clip", "1", settings, "rgb", None, max(batch_size, clip.rows), clip.images, clip.texts),
+        prepare=clip.prepare,
+        load=clip.load,
+    )
 
 
 def aesthetic_head(

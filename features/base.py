@@ -7,7 +7,7 @@ inherit from and no registry: whoever has the declaration can pass it on.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -108,13 +108,18 @@ class Feature:
 
 @dataclass(frozen=True)
 class Encoder:
-    """A function from views to unit-length vectors, from which heads compute scores.
+    """A function from views to vectors, from which heads compute scores.
 
     Args:
         name, version, settings: the fingerprint; the same three give the same vector.
         view, size: as for `Feature`.
-        batch: how many views `encode` takes at once.
-        encode: list of up to `batch` arrays -> (n, d) float32, each row of length 1.
+        batch: how many views `encode` takes at once; None: each photo by itself, in the thread that
+            decodes it.
+        encode: list of up to `batch` arrays -> (n, d) float32; of length 1 where they are CLIP's.
+        prepare: a view -> the smaller array that waits for its batch in the view's place; called in
+            the thread that decodes. `encode` takes either, and gives the same vector for both.
+        load: gets ready what `encode` would get ready on first use; called in a thread of its own
+            while the first photos are decoded. What it raises, the run raises.
     """
 
     name: str
@@ -122,8 +127,10 @@ class Encoder:
     settings: tuple[Any, ...]
     view: View
     size: int | None
-    batch: int
+    batch: int | None
     encode: Callable[[Sequence[np.ndarray]], np.ndarray]
+    prepare: Callable[[np.ndarray], np.ndarray] | None = field(default=None, kw_only=True)
+    load: Callable[[], object] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         _check_view(f"Encoder {self.name!r}", self.view, self.size)
@@ -140,7 +147,7 @@ class Head:
 
     Args:
         columns: what the head adds to the table.
-        score: (n, d) float32 unit vectors -> (n,) or (n, len(columns)) floats. Computed from stored
+        score: (n, d) float32 vectors -> (n,) or (n, len(columns)) floats. Computed from stored
             vectors, so a new head never needs a photo to be opened again.
         encoder: whose vectors it reads.
         version, settings: with the encoder's fingerprint, what determines the value.

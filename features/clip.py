@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 import sys
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,9 +21,13 @@ PRECISIONS = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 # Which way a product of matrices is computed, and so its last bits, depends on their shape alone:
 # all batches have this many rows, the last one black pictures after the photos.
 _ROWS = 32
-_FAST_BF16 = "amx_bf16"  # avx512_bf16 alone was slower than fp32 (docs/performance.md)
+_ROWS_ON_CUDA = 128  # an H100 reaches a third of its speed with 32 (docs/performance.md)
+# What a processor that is faster in bf16 than in fp32 says of itself. An Intel whose AMX was hidden
+# from oneDNN, so that avx512_bf16 was left, was slower (docs/performance.md).
+_FAST_BF16 = ({"amx_bf16"}, {"AuthenticAMD", "avx512_bf16"})
 _CPUINFO = Path("/proc/cpuinfo")
 _GPU_FILES = ("/dev/nvidiactl", "/dev/nvhost-gpu", "/dev/kfd", "/dev/dxg")  # NVIDIA, AMD, WSL
+_log = logging.getLogger("photorank")
 
 
 class Clip:
@@ -30,25 +35,30 @@ class Clip:
 
     def __init__(self, checkpoint: Checkpoint, device: str, precision: str) -> None:
         self._checkpoint, self._device, self._precision = checkpoint, device, precision
+        self.rows = _ROWS_ON_CUDA if device == "cuda" else _ROWS
         self._lock = threading.Lock()
         self._parts: _Parts | None = None
 
+    def prepare(self, view: np.ndarray) -> np.ndarray:
+        """What the model sees of a picture; all of it until there is a model, so that nobody waits."""
+        return self._parts.crop(view) if self._parts else view
+
     def images(self, views: Sequence[np.ndarray]) -> np.ndarray:
-        """Pictures -> (n, d) float32 unit vectors."""
+        """Pictures, prepared or not -> (n, d) float32 unit vectors."""
         import torch
 
-        parts = self._loaded()
-        starts = range(0, len(views), _ROWS)
-        with torch.inference_mode(), ThreadPoolExecutor() as pool:
-            # A GPU works on a batch while the next one is cropped: only the end waits for it.
-            vectors = [self._batch(parts, pool, views[i : i + _ROWS]) for i in starts]
+        parts = self.load()
+        starts = range(0, len(views), self.rows)
+        with torch.inference_mode():
+            # A GPU works on a batch while the next one is put together: only the end waits for it.
+            vectors = [self._batch(parts, views[i : i + self.rows]) for i in starts]
             return np.asarray(torch.cat(vectors)[: len(views)].cpu())
 
-    def _batch(self, parts: _Parts, pool: ThreadPoolExecutor, views: Sequence[np.ndarray]) -> Any:
+    def _batch(self, parts: _Parts, views: Sequence[np.ndarray]) -> Any:
         import torch
 
-        crops = np.stack(list(pool.map(parts.crop, views)))
-        pixels = torch.zeros((_ROWS, *crops.shape[1:]), dtype=torch.uint8)
+        crops = np.stack([parts.crop(view) for view in views])
+        pixels = torch.zeros((self.rows, *crops.shape[1:]), dtype=torch.uint8)
         pixels[: len(crops)] = torch.from_numpy(crops)
         if parts.device == "cuda":
             pixels = pixels.pin_memory()
@@ -62,16 +72,17 @@ class Clip:
         """Prompts -> (n, d) float32 unit vectors, and the model's logit scale."""
         import torch
 
-        parts = self._loaded()
+        parts = self.load()
         with torch.inference_mode():
             tokens = parts.tokenizer(list(prompts)).to(parts.device)
             vectors = parts.model.encode_text(tokens, normalize=True)
         return np.asarray(vectors.float().cpu()), parts.model.logit_scale.exp().item()
 
-    def _loaded(self) -> _Parts:
+    def load(self) -> _Parts:
+        """The model, now."""
         with self._lock:
             if self._parts is None:
-                self._parts = _load(self._checkpoint, checked_device(self._device), self._precision)
+                self._parts = _load(self._checkpoint, self._device, self._precision)
             return self._parts
 
 
@@ -81,9 +92,13 @@ class _Parts(NamedTuple):
     """open_clip's preprocessing, step by step; the last two are "to a tensor" and "normalise"."""
     tokenizer: Any
     device: str
+    size: tuple[int, int]
+    """Height and width of its input."""
 
     def crop(self, view: np.ndarray) -> np.ndarray:
-        """What the model sees of a picture, still 8 bits per channel."""
+        """What the model sees of a picture, still 8 bits per channel; of one of its size, all."""
+        if view.shape[:2] == self.size:
+            return view
         image = Image.fromarray(view)
         for step in self.transforms[:-2]:
             image = step(image)
@@ -121,8 +136,10 @@ def _load(checkpoint: Checkpoint, device: str, precision: str) -> _Parts:
         ) from error
     layout = torch.channels_last if device == "cuda" else torch.preserve_format
     model.eval().visual.to(dtype=getattr(torch, PRECISIONS[precision]), memory_format=layout)
-    transform = image_transform_v2(PreprocessCfg(**model.visual.preprocess_cfg), is_train=False)
-    return _Parts(model, transform.transforms, open_clip.get_tokenizer(name), device)
+    preprocess = PreprocessCfg(**model.visual.preprocess_cfg)
+    transforms = image_transform_v2(preprocess, is_train=False).transforms
+    tokenizer = open_clip.get_tokenizer(name)
+    return _Parts(model, transforms, tokenizer, device, preprocess.input_size[1:])
 
 
 def _no_random_weights() -> Any:
@@ -160,11 +177,23 @@ def checked_device(wanted: str) -> str:
     return there[0] if wanted == "auto" else wanted
 
 
-def chosen_precision(wanted: str, device: str) -> str:
-    """The precision that runs; "auto" is fp16 on cuda, bf16 on a CPU with AMX, else fp32.
+def chosen_device(wanted: str) -> str:
+    """The device that runs, as `checked_device` says, but torch, which takes seconds to import, is not
+    asked where the system knows.
 
-    Asked even by a run that finds all vectors in the store, so that torch, which takes seconds to
-    import, is not asked where the system knows. If it overlooks a GPU, that runs as the CPU would.
+    Asked even by a run that finds all vectors in the store. A GPU that the system overlooks is used
+    by its name.
+
+    Raises:
+        ValueError: one that is not there.
+    """
+    if wanted == "cpu" or (wanted == "auto" and _has_no_gpu()):
+        return "cpu"
+    return checked_device(wanted)
+
+
+def chosen_precision(wanted: str, device: str) -> str:
+    """The precision that runs; "auto" is fp16 on cuda, bf16 on a CPU that is fast at it, else fp32.
 
     Raises:
         ValueError: an unknown one.
@@ -173,11 +202,17 @@ def chosen_precision(wanted: str, device: str) -> str:
         return wanted
     if wanted != "auto":
         raise ValueError(f"precision is one of auto, {', '.join(PRECISIONS)}, got {wanted!r}")
-    if device == "auto":
-        device = "cpu" if _has_no_gpu() else checked_device("auto")
-    if device == "cpu":
-        return "bf16" if _has_fast_bf16() else "fp32"
-    return "fp16" if device == "cuda" else "fp32"
+    device = chosen_device("auto") if device == "auto" else device
+    precision = "fp16" if device == "cuda" else "fp32"
+    if device == "cpu" and _has_fast_bf16():
+        precision = "bf16"
+    _say_once(f"CLIP's pictures are computed in {precision} on {device}")
+    return precision
+
+
+@functools.cache
+def _say_once(text: str) -> None:
+    _log.info(text)
 
 
 def _has_no_gpu() -> bool:
@@ -185,10 +220,15 @@ def _has_no_gpu() -> bool:
 
 
 def _has_fast_bf16() -> bool:
+    words = _words_of_the_cpu()
+    return any(needed <= words for needed in _FAST_BF16)
+
+
+def _words_of_the_cpu() -> set[str]:
+    """Who made it and what it has; where the system has no such file, torch knows the latter."""
     if _CPUINFO.exists():
-        return _FAST_BF16 in _CPUINFO.read_text().split()
+        return set(_CPUINFO.read_text().split())
     import torch
 
-    if not hasattr(torch.cpu, "get_capabilities"):  # older than that
-        return False
-    return bool(torch.cpu.get_capabilities().get(_FAST_BF16))
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)  # older torch lacks it
+    return {name for name, is_there in capabilities().items() if is_there is True}

@@ -6,6 +6,7 @@ import logging
 import os
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ from .base import PICTURE_VERSION, Feature, Head, declare
 from .image import MAX_DECODED_BYTES, Photo, PhotoError, photo_suffixes
 from .parts import Part, Row, parts_of
 from .store import PhotoKey, Store, key_of, photo_key
-from .streaming import ByteBudget, in_order
+from .streaming import ByteBudget, in_order, threads
 
 Source = str | os.PathLike[str] | tuple[str, np.ndarray | Image.Image]
 
@@ -49,7 +50,7 @@ def extract(
         sources: paths, or (name, picture) pairs with a uint8 RGB array or a PIL image.
         features: `Feature`s and `Head`s; the encoders of heads run on every photo.
         workers: threads that decode and measure; 0 does all in the calling thread, None takes one
-            per core.
+            per core. Besides them, one loads the models meanwhile.
         cache: a file that keeps what is measured (docs/performance.md): a photo that is there is not
             opened. Empty: none. Pictures in hand and features without a version are not kept.
 
@@ -65,7 +66,8 @@ def extract(
     declare(features)
     run = _Run(parts_of(features), cache)
     # The products of a photo are small: BLAS on several threads takes four times as long for them.
-    with run.store, threadpool_limits(1, user_api="blas"):
+    with run.store, threadpool_limits(1, user_api="blas"), threads(1) as loader:
+        run.loader = None if workers == 0 else loader
         known = (run.look_up(source) for source in sources)
         with closing(in_order(run.open, known, workers, run.ahead, _is_complete)) as jobs:
             yield from run.rows(jobs)
@@ -120,6 +122,8 @@ class _Run:
         self.facts_key = key_of(PICTURE_VERSION, "facts", _OF_PHOTO) or ""
         readers = (PIL.__version__, sorted(photo_suffixes()))  # another one may read what failed
         self.error_key = key_of(PICTURE_VERSION, "error", readers) or ""
+        self.loader: Executor | None = None
+        self.loading: dict[Part, Future[object]] = {}
         self.known = self.asked = 0
         keys = (self.facts_key, self.error_key, *(part.key for part in parts))
         self.store = Store(cache, [key for key in keys if key])
@@ -183,10 +187,10 @@ class _Run:
         job.facts = [getattr(photo, name) for name in _OF_PHOTO]
         alone = [part for part in job.missing if part.alone]
         for part in alone:
-            (job.results[part],) = part.run([photo.view(*part.view)])
+            (job.results[part],) = part.run([part.of(photo)])
         done = {part.key: job.results[part] for part in alone}
         self._keep(job, {self.facts_key: job.facts, **done})
-        job.views = {part: photo.view(*part.view) for part in job.missing if not part.alone}
+        job.views = {part: part.of(photo) for part in job.missing if not part.alone}
         self.budget.take(job.view_bytes)
 
     def _keep(self, job: _Job, results: Mapping[str | None, Any]) -> None:
@@ -199,7 +203,9 @@ class _Run:
         batch: list[_Job] = []
         for job in jobs:
             waiting.append(job)
-            batch += [job] if job.views else []
+            if job.views:
+                batch.append(job)
+                self._begin_loading(job.views)
             if self._is_full(batch) or len(waiting) >= _MOST_WAITING:
                 self._run_batches(batch)
                 self.store.save()
@@ -209,6 +215,12 @@ class _Run:
             self.store.save_if_due()
         self._run_batches(batch)
         yield from map(self._row, waiting)
+
+    def _begin_loading(self, parts: Iterable[Part]) -> None:
+        """Of models that the first photo has come for: a run that finds all in the store needs none."""
+        for part in parts:
+            if self.loader and part.load and part not in self.loading:
+                self.loading[part] = self.loader.submit(part.load)
 
     def _is_full(self, batch: list[_Job]) -> bool:
         held = sum(job.view_bytes for job in batch)
@@ -220,6 +232,8 @@ class _Run:
         held = sum(job.view_bytes for job in batch)
         for part in self.parts:
             lacking = [job for job in batch if part in job.views]
+            if lacking and part in self.loading:
+                self.loading[part].result()  # raises what went wrong there
             for start in range(0, len(lacking), part.batch):
                 some = lacking[start : start + part.batch]
                 results = part.run([job.views.pop(part) for job in some])

@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 
 from .base import PICTURE_VERSION, Column, Encoder, Feature, Head, View
+from .image import Photo
 from .pixels import PhotoError
 from .store import key_of
 
@@ -28,6 +29,7 @@ class Part:
         alone: each photo by itself, in the thread that decodes it.
         run: views -> one result each: a list of plain values, or a float32 vector.
         columns: a result -> the columns that it gives.
+        prepare, load: as for `Encoder`.
     """
 
     name: str
@@ -37,6 +39,13 @@ class Part:
     alone: bool
     run: Callable[[list[np.ndarray]], list[Any]]
     columns: Callable[[Any], Row]
+    prepare: Callable[[np.ndarray], np.ndarray] | None = None
+    load: Callable[[], object] | None = None
+
+    def of(self, photo: Photo) -> np.ndarray:
+        """What `run` takes of a photo."""
+        view = photo.view(*self.view)
+        return self.prepare(view) if self.prepare else view
 
 
 def parts_of(features: Sequence[Feature | Head]) -> list[Part]:
@@ -81,7 +90,9 @@ def _of_encoder(encoder: Encoder, heads: Sequence[Head]) -> Part:
 
     view = (encoder.view, encoder.size)
     key = key_of(encoder.version, encoder.fingerprint, view, PICTURE_VERSION)
-    return Part(encoder.name, key, view, encoder.batch, False, run, partial(_scores, heads))
+    batch, columns = encoder.batch or 1, partial(_scores, heads)
+    alone, early = encoder.batch is None, (encoder.prepare, encoder.load)
+    return Part(encoder.name, key, view, batch, alone, run, columns, *early)
 
 
 def _scores(heads: Sequence[Head], vector: np.ndarray) -> Row:

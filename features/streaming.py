@@ -36,8 +36,7 @@ def in_order(
         yield from (item if is_done(item) else work(item) for item in items)
         return
     waiting: deque[Callable[[], T]] = deque()
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="photorank")
-    try:
+    with threads(workers) as pool:
         for item in items:
             done = partial(_itself, item) if is_done(item) else pool.submit(work, item).result
             waiting.append(done)
@@ -45,6 +44,14 @@ def in_order(
                 yield waiting.popleft()()
         while waiting:
             yield waiting.popleft()()
+
+
+@contextmanager
+def threads(count: int) -> Iterator[ThreadPoolExecutor]:
+    """When they are left, what has begun is finished and nothing else begins."""
+    pool = ThreadPoolExecutor(count, thread_name_prefix="photorank")
+    try:
+        yield pool
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

@@ -64,8 +64,9 @@ def tiny_name(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def views(photo: np.ndarray) -> list[np.ndarray]:
-    """Seven canonical pictures of different shapes."""
-    return [np.ascontiguousarray(photo[: 200 + 40 * i, 30 * i : 320]) for i in range(7)]
+    """Seven canonical pictures of different shapes, and one as large as the model's input."""
+    views = [np.ascontiguousarray(photo[: 200 + 40 * i, 30 * i : 320]) for i in range(7)]
+    return [*views, np.ascontiguousarray(photo[100:164, 200:264])]
 
 
 def by_open_clip(model_name: str, pictures: list[Image.Image], **options: Any) -> np.ndarray:
@@ -183,6 +184,65 @@ def test_a_vector_has_unit_length_and_is_the_same_whatever_shares_the_batch(
         assert np.array_equal(found[places], together)
 
 
+@pytest.mark.parametrize("mode", ["shortest", "longest", "squash"])
+def test_a_picture_may_be_prepared_before_its_batch_and_gives_the_same_vector(
+    mode: str, folder: Path, tmp_path: Path, views: list[np.ndarray]
+) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / mode))
+    config = json.loads((copy / "open_clip_config.json").read_text())
+    config["preprocess_cfg"]["resize_mode"] = mode
+    (copy / "open_clip_config.json").write_text(json.dumps(config))
+    encoder = clip_encoder(find_checkpoint(str(copy)), device="cpu", precision="fp32")
+    assert encoder.prepare
+    assert encoder.prepare(views[0]) is views[0]  # nobody waits for the model
+    whole = encoder.encode(views)
+    prepared = [encoder.prepare(view) for view in views]
+    assert {view.shape for view in prepared} == {(64, 64, 3)}
+    assert np.array_equal(encoder.encode(prepared), whole)
+    assert np.array_equal(encoder.encode([*views[:3], *prepared[3:]]), whole)
+    expected = by_open_clip(f"local-dir:{copy}", [Image.fromarray(view) for view in views])
+    assert aesthetic_head(encoder).score(whole) == pytest.approx(expected, abs=1e-5)
+
+
+def test_scores_do_not_depend_on_workers_or_on_which_pictures_the_model_came_too_late_for(
+    folder: Path, photo: np.ndarray
+) -> None:
+    sources = [(f"{i}", np.roll(photo, 9 * i, axis=1)) for i in range(70)]
+    runs = []
+    for workers, order in ((0, sources), (2, sources), (1, sources[::-1]), (2, sources[:3])):
+        encoder = clip_encoder(find_checkpoint(str(folder)), "cpu", precision="bf16")
+        for _ in ("without the model at first", "with it"):
+            rows = extract(order, [aesthetic_head(encoder)], workers)
+            runs.append({row["path"]: row["aesthetic"] for row in rows})
+    assert len(set(runs[0].values())) > 60
+    assert all(run[name] == runs[0][name] for run in runs for name in run)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_weights_that_do_not_fit_end_a_run_with_their_error(
+    workers: int, folder: Path, hub_cache: Path, photo: np.ndarray
+) -> None:
+    put_in_hub_cache(
+        hub_cache, "laion/CLIP-ViT-B-32-laion2B-s34B-b79K", [folder / WEIGHTS]
+    )  # tiny weights, big model
+    rows = extract([("a", photo)], [aesthetic_head(clip_encoder(find_checkpoint()))], workers)
+    with pytest.raises(ValueError, match="cannot be loaded as ViT-B-32"):
+        list(rows)
+
+
+def test_a_card_gets_as_many_rows_as_fill_it_and_its_vectors_are_kept_apart(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = find_checkpoint(str(folder))
+    on_cpu = clip_encoder(found, "cpu", precision="fp16")
+    monkeypatch.setattr(clip, "checked_device", lambda wanted: wanted)  # no card is needed so far
+    on_cuda = clip_encoder(found, "cuda", batch_size=32)
+    assert (on_cpu.batch, on_cuda.batch) == (32, 128)
+    assert clip_encoder(found, "cuda", batch_size=512).batch == 512
+    assert on_cpu.settings == (*found.identity, "precision=fp16")  # as what is stored already
+    assert on_cuda.settings == (*on_cpu.settings, "rows=128")
+
+
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_half_precision_is_close_to_fp32_and_is_used(
     precision: str, folder: Path, views: list[np.ndarray]
@@ -234,19 +294,30 @@ def test_vectors_of_two_precisions_do_not_mix_in_the_store(
 
 
 @pytest.mark.parametrize(
-    ("flags", "precision"),
+    ("maker", "flags", "precision"),
     [
-        ("fpu avx2 avx512f", "fp32"),
-        ("fpu avx512f avx512_bf16", "fp32"),
-        ("fpu avx512_bf16 amx_bf16 amx_tile", "bf16"),
+        ("GenuineIntel", "fpu avx2 avx512f", "fp32"),
+        ("AuthenticAMD", "fpu avx2 avx512f", "fp32"),
+        ("GenuineIntel", "fpu avx512f avx512_bf16", "fp32"),
+        ("AuthenticAMD", "fpu avx512f avx512_bf16", "bf16"),
+        ("GenuineIntel", "fpu avx512_bf16 amx_bf16 amx_tile", "bf16"),
     ],
 )
 def test_auto_takes_bf16_where_the_cpu_is_fast_at_it(
-    flags: str, precision: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    maker: str,
+    flags: str,
+    precision: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags : {flags}\n")
+    cpuinfo = f"processor\t: 0\nvendor_id\t: {maker}\nflags\t\t: {flags}\n"
+    (tmp_path / "cpuinfo").write_text(cpuinfo)
     monkeypatch.setattr(clip, "_CPUINFO", tmp_path / "cpuinfo")
-    assert clip.chosen_precision("auto", "cpu") == precision
+    clip._say_once.cache_clear()
+    with caplog.at_level("INFO", "photorank"):
+        assert [clip.chosen_precision("auto", "cpu") for _ in range(2)] == [precision] * 2
+    assert caplog.messages == [f"CLIP's pictures are computed in {precision} on cpu"]
     assert clip.chosen_precision("fp16", "cpu") == "fp16"
     assert clip.chosen_precision("auto", "cuda") == "fp16"
     assert clip.chosen_precision("auto", "mps") == "fp32"
@@ -263,6 +334,18 @@ def test_the_system_and_torch_agree_on_what_there_is(monkeypatch: pytest.MonkeyP
         monkeypatch.setattr(clip, "_GPU_FILES", ("/",))  # "there may be a GPU": torch is asked
         choices.add(clip.chosen_precision("auto", "auto"))
     assert len(choices) == 1
+
+
+def test_the_device_is_the_systems_word_where_it_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clip, "_GPU_FILES", ("no/such/file",))
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setitem(sys.modules, "torch", None)  # to import it is an error
+    assert [clip.chosen_device(wanted) for wanted in ("auto", "cpu")] == ["cpu", "cpu"]
+    monkeypatch.undo()
+    monkeypatch.setattr(clip, "_GPU_FILES", ("/",))  # "there may be a GPU": torch is asked
+    assert clip.chosen_device("auto") == checked_device("auto")
+    with pytest.raises(ValueError, match="'abacus' is not available here"):
+        clip.chosen_device("abacus")
 
 
 def test_an_unknown_precision_says_which_there_are(folder: Path) -> None:

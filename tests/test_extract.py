@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +123,87 @@ def test_one_encoder_runs_once_for_all_its_heads(photo: np.ndarray) -> None:
     (row,) = extract([("p", photo)], [_head(encoder), green])
     assert calls == [1]
     assert {"red", "green", "blue"} <= set(row)
+
+
+def _early(prepare: Callable[[np.ndarray], np.ndarray], load: Callable[[], object]) -> Head:
+    return _head(dataclasses.replace(_encoder(4), prepare=prepare, load=load))
+
+
+@pytest.mark.parametrize("batch", [3, None])
+def test_what_waits_for_a_batch_is_prepared_in_the_thread_that_decodes(
+    batch: int | None, photo: np.ndarray
+) -> None:
+    places: set[str] = set()
+
+    def halves(view: np.ndarray) -> np.ndarray:
+        places.add(threading.current_thread().name)
+        return view[:, ::2]
+
+    def encode(views: Sequence[np.ndarray]) -> np.ndarray:
+        assert {view.shape for view in views} == {(32, 16, 3)}
+        return np.stack([view.mean(axis=(0, 1)) for view in views]).astype(np.float32)
+
+    encoder = Encoder("halves", "1", (), "rgb", 32, batch, encode, prepare=halves)
+    sources = [(f"{i}", photo // (i + 1)) for i in range(7)]
+    alone = [row for source in sources for row in extract([source], [_head(encoder)], 0)]
+    places.clear()
+    assert list(extract(sources, [_head(encoder)], 2)) == alone
+    assert places
+    assert all(name.startswith("photorank") for name in places)
+
+
+def test_a_model_is_loaded_while_the_first_photos_are_decoded(photo: np.ndarray) -> None:
+    prepared, loaded = threading.Semaphore(0), []
+
+    def prepare(view: np.ndarray) -> np.ndarray:
+        prepared.release()
+        return view
+
+    def load() -> None:
+        for _ in range(6):  # of 4 that fill a batch, and of those after it
+            assert prepared.acquire(timeout=60)
+        loaded.append(threading.current_thread())
+
+    rows = extract([(f"{i}", photo) for i in range(8)], [_early(prepare, load)], 2)
+    assert len(list(rows)) == 8
+    assert len(loaded) == 1
+
+
+def test_nothing_is_loaded_for_photos_that_fail_or_are_in_the_store(
+    folder: Path, tmp_path: Path
+) -> None:
+    loads: list[bool] = []
+    head = _early(lambda view: view, lambda: loads.append(True))
+    for photo in ("broken.jpg", "0.jpg", "0.jpg"):
+        list(extract([folder / photo], [head], 2, tmp_path / "store.sqlite"))
+    assert len(loads) == 1  # for 0.jpg at first
+    list(extract([folder / "1.jpg"], [head], 0))  # all in the calling thread, on first use
+    assert len(loads) == 1
+
+
+def test_what_loading_raises_the_run_raises_and_no_thread_stays(folder: Path) -> None:
+    def load() -> None:
+        raise ValueError("weights of another model")
+
+    with pytest.raises(ValueError, match="weights of another model"):
+        list(extract([folder / "0.jpg"] * 50, [_early(lambda view: view, load)], 2))
+    assert not [t for t in threading.enumerate() if t.name.startswith("photorank")]
+
+
+def test_a_run_that_is_interrupted_while_it_waits_for_a_model_ends(folder: Path) -> None:
+    main, release = threading.main_thread().ident, threading.Event()
+
+    def load() -> None:
+        assert main
+        signal.pthread_kill(main, signal.SIGINT)
+        release.wait(0.5)  # so that the main thread waits for it
+
+    with pytest.raises(KeyboardInterrupt):
+        list(extract([folder / "0.jpg"] * 50, [_early(lambda view: view, load)], 2))
+    left = [t for t in threading.enumerate() if t.name.startswith("photorank")]
+    for thread in left:  # one that was being started at that moment ends by itself
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in left)
 
 
 def test_a_feature_from_either_spelling_of_the_module(photo: np.ndarray) -> None:
