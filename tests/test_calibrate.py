@@ -19,12 +19,15 @@ from photorank.sensitivity import sensitivity
 from photorank.to_label import suggest
 from photorank.training.thresholds import likelihood, likely, threshold, to_label
 
+GRAIN = {"noise_level": 5.0}
+"""What the network sees in all of them: `noise` alone decides."""
+
 
 @pytest.fixture
 def table() -> pd.DataFrame:
     """400 photos whose noise is known; people call those above 3 noisy, mostly."""
     noise = np.random.default_rng(0).exponential(2, 400)
-    return pd.DataFrame({"file": [f"{i}.jpg" for i in range(400)], "noise": noise})
+    return pd.DataFrame({"file": [f"{i}.jpg" for i in range(400)], "noise": noise, **GRAIN})
 
 
 def labelled(table: pd.DataFrame) -> pd.DataFrame:
@@ -35,7 +38,8 @@ def labelled(table: pd.DataFrame) -> pd.DataFrame:
 def begins(profile: Profile) -> float:
     """The noise from which on a photo is noisy."""
     noise = np.linspace(0, 8, 801)
-    found = pr.tag(pd.DataFrame({"file": noise.astype(str), "noise": noise}), saved(profile))
+    table = pd.DataFrame({"file": noise.astype(str), "noise": noise, **GRAIN})
+    found = pr.tag(table, saved(profile))
     return float(noise[found["is_noisy"].to_numpy()].min())
 
 
@@ -201,8 +205,8 @@ def test_a_second_calibration_remembers_what_the_first_was_fitted_to(table: pd.D
     low = labelled(table).rename(columns={"noisy": "low_contrast"})
     low["low_contrast"] = (table["contrast"] < 0.2).astype(int)
     second = pr.calibrate(table, low, saved(first.profile))
-    assert set(first.profile.columns) == {"noise"}
-    assert set(second.profile.columns) == {"noise", "contrast"}
+    assert set(first.profile.columns) == {"noise", "noise_level"}
+    assert set(second.profile.columns) == {"noise", "noise_level", "contrast"}
 
 
 def test_a_photo_without_a_scene_is_one_of_its_own() -> None:

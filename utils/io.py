@@ -233,4 +233,4 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
         ) from error
     if table.empty:
         raise ValueError(f"the table {source} has no rows")
-    return table
+    return table.copy()  # in one piece: pandas warns of a hundred columns that are one each
