@@ -585,7 +585,9 @@ def test_names_are_printed_so_that_they_move_no_cursor() -> None:
 
 
 FOREIGN = {"name": ["a.jpg", "b.jpg"], "iso": [100, 200], "quality": ["Good", "Poor"]}
-UNTOLD = "none of the tags of the profile default can be told .* blurry, for one, needs defocus_level, edge_width"
+UNTOLD = (
+    "none of the tags of the profile default can be told .* blurry, for one, needs defocus_level"
+)
 
 
 def test_a_table_of_which_no_tag_can_be_told_is_an_error() -> None:

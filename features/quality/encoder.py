@@ -79,4 +79,4 @@ def _on_cuda() -> Any:
 
     from .network import load
 
-    return load(WEIGHTS).to("cuda", memory_format=torch.channels_last)
+    return load(WEIGHTS).to("cuda").to(memory_format=torch.channels_last)

@@ -41,7 +41,7 @@ class Network(nn.Module):
         super().__init__()
         trunk: Any = timm.create_model("efficientnet_lite0", pretrained=False)
         self.conv_stem, self.bn1, self.blocks = trunk.conv_stem, trunk.bn1, trunk.blocks
-        self.norm = nn.BatchNorm1d(POOLED, affine=False)
+        self.norm: nn.Module = nn.BatchNorm1d(POOLED, affine=False)
         self.projection = nn.Linear(POOLED, WIDTH)
         self.dropout = nn.Dropout(_DROPOUT)
         self.heads = nn.Linear(WIDTH, len(COLUMNS))
@@ -88,10 +88,11 @@ def fused(network: Network) -> Network:
     _fuse(network)
     norm, projection = network.norm, network.projection
     if isinstance(norm, nn.BatchNorm1d):
-        scale = (norm.running_var + norm.eps).rsqrt()
+        mean, variance = (norm.get_buffer(name) for name in ("running_mean", "running_var"))
+        scale = (variance + norm.eps).rsqrt()
         with torch.no_grad():
-            projection.bias -= projection.weight @ (norm.running_mean * scale)
-            projection.weight *= scale
+            projection.bias.sub_(projection.weight @ (mean * scale))
+            projection.weight.mul_(scale)
         network.norm = nn.Identity()
     return network
 

@@ -125,7 +125,7 @@ def _fitted(head: nn.Linear, wrong: Callable[[], torch.Tensor]) -> nn.Linear:
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _STEPS)
     for _ in range(_STEPS):
         optimizer.zero_grad()
-        wrong().backward()
+        wrong().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
     return head
@@ -145,9 +145,9 @@ def _seen(
         before.append(known[number] if is_itself else encode([one.photo])[0])
         after.append(vector)
         levels.append(goal(one))
-    rows = [torch.tensor(np.stack(part)) for part in (before, after, levels)]
+    photos, copies, goals = (torch.tensor(np.stack(part)) for part in (before, after, levels))
     marks = torch.tensor(np.repeat(ratings, COPIES), dtype=torch.float32)
-    return Vectors(*rows, marks)
+    return Vectors(photos, copies, goals, marks)
 
 
 def _encoded_copies(

@@ -92,11 +92,15 @@ def level_errors(copies: pd.DataFrame) -> pd.DataFrame:
     worse = copies[copies["level"] > 0].copy()
     worse["off"] = (worse["found"] - worse["level"]).abs()
     groups = worse.groupby("kind")
-    orders = groups[["found", "level"]].apply(lambda rows: rows.corr("spearman").iloc[0, 1])
+    orders = pd.Series({kind: _order(rows) for kind, rows in groups})
     return pd.DataFrame({"error": groups["off"].mean(), "spearman": orders, "n": groups.size()})
+
+
+def _order(rows: pd.DataFrame) -> float:
+    return float(rows["found"].corr(rows["level"], method="spearman"))
 
 
 def moved(copies: pd.DataFrame) -> dict[str, float]:
     """By how much photos that were only saved otherwise score apart."""
     apart = copies.loc[copies["kind"] == SAVED, "fall"].abs()
-    return {"n": len(apart), "median": apart.median(), "p95": apart.quantile(0.95)}
+    return {"n": len(apart), "median": float(apart.median()), "p95": float(apart.quantile(0.95))}

@@ -46,7 +46,7 @@ class Recipe:
     seed: int = 0
 
 
-ON_CPU = {"batch": 16, "crop_sides": (288, 320, 352), "sides": (256, 320, 384, 448)}
+ON_CPU: dict[str, Any] = {"batch": 16, "crop_sides": (288, 320, 352), "sides": (256, 320, 384, 448)}
 """What a recipe has otherwise there: an epoch takes half as long."""
 
 _DECAY, _WARM_UP, _LONGEST_STEP, _AVERAGE = 0.02, 0.05, 5.0, 0.999
@@ -58,7 +58,7 @@ class Training:
 
     def __init__(self, network: Network, recipe: Recipe, photos: int, device: str) -> None:
         self.recipe, self.device = recipe, device
-        self.network = network.to(device, memory_format=torch.channels_last)
+        self.network = network.to(device).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).eval()
         if device == "cpu":
             _speed_up_on_cpu(self.network)
@@ -109,7 +109,7 @@ class Training:
         levels = torch.from_numpy(batch.levels).to(self.device)
         wrong = loss(found.float(), levels, ratings.to(self.device))
         self.optimizer.zero_grad(set_to_none=True)
-        wrong.backward()
+        wrong.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), _LONGEST_STEP)
         self.optimizer.step()
         self.schedule.step()
@@ -167,7 +167,7 @@ def _speed_up_on_cpu(network: Network) -> None:
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and module.groups > 1:
-            module.forward = _in_float32(module)  # type: ignore[method-assign]
+            module.forward = _in_float32(module)  # type: ignore[method-assign, assignment]
     with suppress(OSError, AttributeError):
         for parameter, value in ((-4, 0), (-1, -1)):  # M_MMAP_MAX: none, M_TRIM_THRESHOLD: never
             ctypes.CDLL("libc.so.6").mallopt(parameter, value)
