@@ -65,17 +65,17 @@ def reasons(table: pd.DataFrame, quality: np.ndarray, wanting: np.ndarray) -> li
         quality: (n,) from `quality_score`.
         wanting: (n,) whether it is no Good photo, or among the lowest, and has no fault as a tag.
     """
+    levels = {name: _numbers(table[name]) for name in _LOOKS if name in table}
     lost = _lost(table)
-    return [
-        f"quality {score:.2f}: {_because(dict(row), dict(by))}" if ask and score == score else ""
-        for (_, row), (_, by), score, ask in zip(
-            table[[n for n in _LOOKS if n in table]].iterrows(),
-            lost.iterrows(),
-            quality,
-            wanting,
-            strict=True,
-        )
-    ]
+    said = [""] * len(table)
+    for row in np.flatnonzero(wanting & ~np.isnan(quality)):
+        own = ({name: values[row] for name, values in part.items()} for part in (levels, lost))
+        said[row] = f"quality {quality[row]:.2f}: {_because(*own)}"
+    return said
+
+
+def _numbers(column: pd.Series[Any]) -> np.ndarray:
+    return np.asarray(pd.to_numeric(column, errors="coerce").to_numpy(float))
 
 
 def are_lowest(quality: np.ndarray) -> np.ndarray:
@@ -86,7 +86,7 @@ def are_lowest(quality: np.ndarray) -> np.ndarray:
     return np.asarray(quality <= np.sort(known)[int(_LOWEST * (len(known) - 1))])
 
 
-def _because(levels: Mapping[Any, Any], lost: Mapping[Any, float]) -> str:
+def _because(levels: Mapping[str, float], lost: Mapping[str, float]) -> str:
     """What the levels of defects say in words; where they say nothing, what the score lost most by."""
     seen = sorted((name for name in levels if levels[name] >= _SEEN), key=lambda n: -levels[n])[:2]
     if seen:
@@ -96,12 +96,14 @@ def _because(levels: Mapping[Any, Any], lost: Mapping[Any, float]) -> str:
     return f"no defect stands out{by}"
 
 
-def _lost(table: pd.DataFrame) -> pd.DataFrame:
-    """(n, k) by how much each photo's score would rise if a column were the best possible."""
+def _lost(table: pd.DataFrame) -> dict[str, np.ndarray]:
+    """By how much each photo's score would rise if a column were the best possible."""
     end = "_contribution"
-    names = [str(n).removesuffix(end) for n in table if str(n).endswith(end)]
     lost = {}
-    for name in names:
-        norm, added = table[f"{name}_norm"], table[name + end]
-        lost[name] = (added / norm).max() * (1 - norm)  # the weight is what it adds at best
-    return pd.DataFrame(lost, index=table.index).fillna(0.0)
+    for name in (str(n).removesuffix(end) for n in table if str(n).endswith(end)):
+        if f"{name}_norm" in table:
+            norm, added = (_numbers(table[f"{name}{part}"]) for part in ("_norm", end))
+            gains = added[norm > 0] / norm[norm > 0]
+            weight = np.nanmax(gains, initial=0.0)  # what it adds at best
+            lost[name] = np.nan_to_num(weight * (1 - norm))
+    return lost

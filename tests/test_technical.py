@@ -254,8 +254,8 @@ def share_below(photos: dict[str, np.ndarray]) -> pd.Series[float]:
     return (copies["score"] < copies["name"].map(original)).groupby(copies["kind"]).mean()
 
 
-# Overexposure truly improves a dark photo: 3 of the 28 demo copies.
-ASKED = dict.fromkeys(KINDS, 0.95) | {"overexposure": 0.89}
+# Overexposure truly improves a dark photo: 3 of the 28 demo copies; docs/scores.md has the fourth.
+ASKED = dict.fromkeys(KINDS, 0.95) | {"overexposure": 0.85}
 
 
 @pytest.mark.slow
