@@ -41,7 +41,10 @@ class Settings:
     lower_is_better: tuple[str, ...] = _setting(
         "columns of a table of your own in which lower is better", metavar="COLUMN"
     )
-    device: str = _setting("where CLIP runs", choices=("auto", "cpu", "cuda", "mps"))
+    device: str = _setting(
+        "where CLIP and the network of quality run; the latter knows cuda and cpu",
+        choices=("auto", "cpu", "cuda", "mps"),
+    )
     precision: str = _setting(
         "in which CLIP's image tower computes; auto: fp16 on cuda, bf16 on a CPU that is fast at it "
         "(Intel with AMX, AMD with avx512_bf16), else fp32",

@@ -65,7 +65,6 @@ def features_of(settings: Settings) -> list[Any]:
 def _features(settings: Settings) -> list[Any]:
     """The chosen features other than CLIP: given as such, or built-in ones by name."""
     builtin = {feature.name: feature for feature in BUILTIN}
-    builtin["quality"] = quality_head(settings.device)
     chosen = each_name(settings.features) or list(builtin)
     for name in chosen:
         if isinstance(name, str) and name not in {*builtin, "aesthetic"}:
@@ -74,6 +73,8 @@ def _features(settings: Settings) -> list[Any]:
             raise ValueError(
                 f"a feature is a Feature, a Head or a built-in one's name, got {name!r}"
             )
+    if any(isinstance(name, str) and name == "quality" for name in chosen):
+        builtin["quality"] = quality_head(settings.device)
     return [builtin.get(f, f) if isinstance(f, str) else f for f in chosen if f != "aesthetic"]
 
 

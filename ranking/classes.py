@@ -14,6 +14,7 @@ CLASSES = ("Good", "Fair", "Poor")
 
 _LEARNED = "quality"
 _SEEN = 1.0  # level of a defect that is barely seen next to a faultless copy
+_WORTH_SAYING = 0.005  # of the score
 _LOWEST = 0.1  # share of the photos that are told why even without a fault
 _LOOKS = {
     "defocus_level": "looks out of focus",
@@ -29,24 +30,27 @@ _LOOKS = {
 def quality_score(
     table: pd.DataFrame, scores: Mapping[str, np.ndarray], profile: Profile
 ) -> np.ndarray:
-    """`final_score` where the learned `quality` has a part in it, so that class and rank agree; else
+    """`final_score` where the learned `quality` makes up most of it, so that class and rank agree; else
     `quality` itself; without it 1 less the score of the worst fault, of which a minor one counts half.
 
     Returns:
         (n,) from 0 (worst) to 1; NaN where nothing is known.
     """
-    for needed, column in ((f"{_LEARNED}_contribution", "final_score"), (_LEARNED, _LEARNED)):
-        if {needed, column} <= set(table) and _is_measured(table[column]):
-            return table[column].to_numpy(float)
+    learned = _numbers(table[_LEARNED]) if _LEARNED in table else np.array([np.nan])
+    if not np.isnan(learned).all():  # somebody else's `quality` may be words
+        return _numbers(table["final_score"]) if _is_most_of_it(table) else learned
     share = dict.fromkeys(profile.quality["serious"], 1.0)
     share |= dict.fromkeys(profile.quality["minor"], 0.5)
     faults = [share[name] * s for name, s in scores.items() if name in share]
     return 1 - np.fmax.reduce(faults) if faults else np.full(len(table), np.nan)
 
 
-def _is_measured(column: pd.Series[Any]) -> bool:
-    """Whether there are numbers: somebody else's `quality` may be words."""
-    return bool(pd.api.types.is_numeric_dtype(column) and column.notna().any())
+def _is_most_of_it(table: pd.DataFrame) -> bool:
+    """Whether half of the table's scores and more comes from `quality`."""
+    part = f"{_LEARNED}_contribution"
+    if not {part, "final_score"} <= set(table):
+        return False
+    return bool(2 * np.nansum(_numbers(table[part])) >= np.nansum(_numbers(table["final_score"])))
 
 
 def quality_class(quality: np.ndarray, profile: Profile) -> np.ndarray:
@@ -70,7 +74,7 @@ def reasons(table: pd.DataFrame, quality: np.ndarray, wanting: np.ndarray) -> li
     said = [""] * len(table)
     for row in np.flatnonzero(wanting & ~np.isnan(quality)):
         own = ({name: values[row] for name, values in part.items()} for part in (levels, lost))
-        said[row] = f"quality {quality[row]:.2f}: {_because(*own)}"
+        said[row] = f"score {quality[row]:.2f}: {_because(*own)}"
     return said
 
 
@@ -83,7 +87,7 @@ def are_lowest(quality: np.ndarray) -> np.ndarray:
     known = quality[~np.isnan(quality)]
     if not len(known):
         return np.zeros(len(quality), bool)
-    return np.asarray(quality <= np.sort(known)[int(_LOWEST * (len(known) - 1))])
+    return np.asarray(quality < np.sort(known)[int(_LOWEST * len(known))])
 
 
 def _because(levels: Mapping[str, float], lost: Mapping[str, float]) -> str:
@@ -91,9 +95,11 @@ def _because(levels: Mapping[str, float], lost: Mapping[str, float]) -> str:
     seen = sorted((name for name in levels if levels[name] >= _SEEN), key=lambda n: -levels[n])[:2]
     if seen:
         return "it " + " and ".join(f"{_LOOKS[n]} (level {levels[n]:.1f} of 5)" for n in seen)
-    most = max(lost, key=lambda name: lost[name], default="")
-    by = f"; it loses {lost[most]:.2f} by {most}" if most and lost[most] > 0 else ""
-    return f"no defect stands out{by}"
+    others = {name: by for name, by in lost.items() if name != _LEARNED}  # that says nothing new
+    most = max(others, key=lambda name: others[name], default="")
+    if not most or others[most] < _WORTH_SAYING:
+        return "no defect stands out"
+    return f"no defect stands out, it loses {others[most]:.2f} by {most}"
 
 
 def _lost(table: pd.DataFrame) -> dict[str, np.ndarray]:

@@ -189,7 +189,7 @@ def _words(
         "tags": _texts(", ".join(row) for row in rows),
         "tag_reasons": _texts(
             "; ".join(
-                [*(f"{name}: {why}" for name, (why, _) in row.items()), *filter(None, [because])]
+                [*filter(None, [because]), *(f"{name}: {why}" for name, (why, _) in row.items())]
             )
             for row, because in zip(rows, more, strict=True)
         ),

@@ -15,8 +15,9 @@ from PIL import Image
 from scipy import ndimage
 
 from photorank.config.config import Settings
-from photorank.features.base import Feature
+from photorank.features.base import Feature, Head
 from photorank.features.image import Photo
+from photorank.features.parts import parts_of
 from photorank.features.quality import QUALITY
 from photorank.features.technical import (
     COLOURFULNESS,
@@ -44,12 +45,10 @@ WEIGHTS = {  # faces are another test's matter
 }
 
 
-def measured(photo: Photo, features: tuple[Feature, ...] = FEATURES) -> dict[str, float]:
+def measured(photo: Photo, features: tuple[Feature | Head, ...] = FEATURES) -> dict[str, float]:
     row: dict[str, float] = {}
-    for feature in features:
-        values = feature.measure(photo.view(feature.view, feature.size))
-        values = values if isinstance(values, tuple) else (values,)
-        row |= {column.name: v for column, v in zip(feature.columns, values, strict=True)}
+    for part in parts_of(features):
+        row |= part.columns(part.run([photo.view(*part.view)])[0])
     return row
 
 

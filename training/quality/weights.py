@@ -68,6 +68,17 @@ def save(network: Network, folder: Path) -> None:
     write(folder / GRAPH.name, lambda part: part.write_bytes(graph.SerializeToString()))
 
 
+def check_export() -> None:
+    """Make sure that what exporting needs is installed: it is needed last.
+
+    Raises:
+        ImportError: it is not.
+    """
+    for package in ("onnx", "onnxscript"):  # torch imports the second
+        if importlib.util.find_spec(package) is None:
+            raise ImportError(f"exporting needs {package}: pip install 'photorank[train]'")
+
+
 def in_use(
     network: Network, device: str, workers: int
 ) -> Callable[[Sequence[np.ndarray]], np.ndarray]:
@@ -98,13 +109,8 @@ class _OfOneView(nn.Module):
 
 def _graph(network: Network) -> Any:
     """The network as ONNX, weights and all, its tensors called as in `network`."""
-    try:
-        import onnx
-        import onnxscript  # noqa: F401  torch needs it
-    except ImportError as error:
-        raise ImportError(
-            f"exporting needs {error.name}: pip install 'photorank[train]'"
-        ) from error
+    import onnx
+
     some = torch.zeros((SIZE * 2 // 3, SIZE, 3), dtype=torch.uint8)
     free = torch.export.Dim.DYNAMIC
     with tempfile.TemporaryDirectory() as folder:
