@@ -343,7 +343,7 @@ def test_the_script_trains_is_interrupted_goes_on_and_writes_network_card_and_sc
     assert training.stdout is not None
     assert training.stdout.readline() == "decoding 12 photos\n"
     assert "1 of 2 parts, then all, 2 epochs each: about" in training.stdout.readline()
-    while not list(Path("model").glob("*.part.pt")) and training.poll() is None:
+    while not list(Path("model").glob("[!.]*.part.pt")) and training.poll() is None:
         time.sleep(0.1)
     os.killpg(training.pid, signal.SIGINT)
     _, errors = training.communicate(timeout=120)

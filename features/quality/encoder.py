@@ -60,6 +60,7 @@ def session(graph: Path) -> Any:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False  # as fast without, and photos of many shapes would fill it
     options.log_severity_level = 3  # it warns of what no user can change
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
