@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import threading
 import zlib
@@ -43,8 +42,7 @@ def network_encoder(device: str = "cpu") -> Encoder:
     """
     settings = (identity(WEIGHTS),)
     if chosen_device(device) == "cuda":
-        by_torch = Encoder("network", _VERSION, settings, "rgb", SIZE, ROWS, _by_torch)
-        return dataclasses.replace(by_torch, load=_on_cuda)
+        return Encoder("network", _VERSION, settings, "rgb", SIZE, ROWS, _by_torch, load=_on_cuda)
     return Encoder("network", _VERSION, settings, "rgb", SIZE, None, _by_onnx_runtime)
 
 

@@ -40,15 +40,17 @@ def judge(
 ) -> Judged:
     """Score photos, and `COPIES` of each whose kinds and levels are drawn."""
     said = Scorer(network, device, workers)
+    known = said(views)
     rows: list[dict[str, object]] = []
     for numbers, copies in _copies(views, workers, seed):
-        before = said([copy.photo for copy in copies])
         after = said([copy.copy for copy in copies])
-        for number, copy, photo, worse in zip(numbers, copies, before, after, strict=True):
+        for number, copy, worse in zip(numbers, copies, after, strict=True):
+            is_itself = copy.photo is views[number]  # else it was freed from JPEG blocks first
+            photo = known[number] if is_itself else said([copy.photo])[0]
             found = np.nan if copy.kind == SAVED else worse[1 + column_of(copy.kind)]
             row = {"photo": number, "kind": copy.kind, "level": copy.level, "found": found}
             rows.append(row | {"fall": photo[0] - worse[0]})
-    return Judged(said(views), pd.DataFrame(rows))
+    return Judged(known, pd.DataFrame(rows))
 
 
 class Scorer:
