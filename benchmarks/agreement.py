@@ -20,9 +20,9 @@ sys.path.insert(0, str(ROOT))
 
 from photorank.config.config import Settings  # noqa: E402
 from photorank.features.aesthetic import aesthetic_head, clip_encoder  # noqa: E402
-from photorank.features.checkpoint import find_checkpoint  # noqa: E402
-from photorank.features.clip import PRECISIONS  # noqa: E402
-from photorank.features.image import Photo  # noqa: E402
+from photorank.features.clip.checkpoint import find_checkpoint  # noqa: E402
+from photorank.features.clip.model import PRECISIONS  # noqa: E402
+from photorank.features.photo.image import Photo  # noqa: E402
 from photorank.models import clip_names  # noqa: E402
 from photorank.sources import photos_in  # noqa: E402
 

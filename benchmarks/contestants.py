@@ -36,7 +36,7 @@ def files(photos: str) -> list[str]:
 
 
 def extracting(features: list[Any], photos: str, threads: int) -> Work:
-    from photorank.features.extract import extract
+    from photorank.features.run.extract import extract
 
     paths = files(photos)
     list(extract(paths[:1], features, 0))  # models and tables are loaded
@@ -53,7 +53,7 @@ def decode(photos: str, threads: int, **_: Any) -> Work:
     """Only decoding, at the scale of the canonical picture, by the fastest decoder there is."""
     import simplejpeg
 
-    from photorank.features.image import reduction
+    from photorank.features.photo.image import reduction
 
     def one(path: str) -> Any:
         data = Path(path).read_bytes()
@@ -83,7 +83,7 @@ def technical_faces_quality(photos: str, threads: int, yunet: str | None, **_: A
 
 def face_detector(yunet: str | None) -> Any:
     """YuNet from its file, else the Haar cascade."""
-    from photorank.features import faces
+    from photorank.features.measures import faces
 
     return faces.yunet(Path(yunet)) if yunet else faces.haar()
 
@@ -109,7 +109,7 @@ def cleanvision(photos: str, threads: int, **_: Any) -> Work:
 
 
 def hash_folder(photos: str, threads: int, **_: Any) -> Work:
-    from photorank.features.phash import PHASH
+    from photorank.features.measures.phash import PHASH
 
     return extracting([PHASH], photos, threads)
 
@@ -172,7 +172,7 @@ def clip(photos: str, threads: int, checkpoint: str, **_: Any) -> Work:
     import torch
 
     from photorank.features.aesthetic import aesthetic_head, clip_encoder
-    from photorank.features.checkpoint import find_checkpoint
+    from photorank.features.clip.checkpoint import find_checkpoint
 
     torch.set_num_threads(threads)
     encoder = clip_encoder(find_checkpoint(checkpoint), "cpu")

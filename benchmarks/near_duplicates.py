@@ -23,8 +23,8 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from photorank.features.image import Photo, PhotoError  # noqa: E402
-from photorank.features.phash import perceptual_hash  # noqa: E402
+from photorank.features.measures.phash import perceptual_hash  # noqa: E402
+from photorank.features.photo.image import Photo, PhotoError  # noqa: E402
 from photorank.training.degradations import KINDS, degrade  # noqa: E402
 
 DISTANCES = range(0, 17, 2)

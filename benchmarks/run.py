@@ -31,7 +31,8 @@ from contests import CONTESTS, Contest  # noqa: E402
 from photos import many, photo_set, sources_in  # noqa: E402
 
 from photorank.config.config import Settings  # noqa: E402
-from photorank.features import faces, hub  # noqa: E402
+from photorank.features.measures import faces  # noqa: E402
+from photorank.utils import hub  # noqa: E402
 
 PEERS = ("cleanvision==0.3.7", "imagededup")
 PATIENCE = 600.0

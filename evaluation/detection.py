@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from . import figures
-from .lettering import INK, MUTED
+from .plots import figures
+from .plots.lettering import INK, MUTED
 from .resampling import Draws, scene_numbers
 from .resampling import Figure as Statistic
 

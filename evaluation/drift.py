@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from .rows import failed
+from photorank.utils.rows import failed
 
 ALPHA, LEAST_PSI = 0.01, 0.1
 MISSING = " missing"

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from .rows import failed
+from photorank.utils.rows import failed
+
 from .text_table import text_table
 
 _FEWEST = 3  # with two photos every correlation is 1 or -1

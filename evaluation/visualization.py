@@ -12,9 +12,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import Locator, MaxNLocator, ScalarFormatter, SymmetricalLogLocator
 
-from . import figures
-from .lettering import INK, MUTED
-from .rows import failed
+from photorank.utils.rows import failed
+
+from .plots import figures
+from .plots.lettering import INK, MUTED
 
 _PER_ROW = 3
 _BARS = 24

@@ -1,11 +1,11 @@
 """Measure photographs: declarations, the one decode, and the features that photorank brings."""
 
 from .base import Column, Encoder, Feature, Head
-from .defects import BLOCKINESS, BLUR, CONTENT_HASH, TONES
-from .extract import extract
-from .faces import FACES
-from .phash import PHASH
+from .measures.defects import BLOCKINESS, BLUR, CONTENT_HASH, TONES
+from .measures.faces import FACES
+from .measures.phash import PHASH
 from .quality import QUALITY
+from .run.extract import extract
 from .technical import (
     COLOURFULNESS,
     CONTRAST,

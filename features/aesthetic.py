@@ -11,15 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from .base import Column, Encoder, Head
-from .checkpoint import (
+from .clip.checkpoint import (
     DEFAULT_MODEL,
     DEFAULT_PRETRAINED,
     Checkpoint,
     CheckpointMissing,
     find_checkpoint,
 )
-from .clip import Clip, chosen_device, chosen_precision
-from .store import NO_PHOTO, Store, key_of
+from .clip.model import Clip, chosen_device, chosen_precision
+from .run.store import NO_PHOTO, Store, key_of
 
 __all__ = [
     "AESTHETIC",

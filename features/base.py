@@ -73,7 +73,7 @@ class Feature:
             up to `batch` such arrays and returns a list of results.
         view: "rgb" (sRGB) or "luma" (ITU-R 601 luma of the same picture).
         size: longest side of the view in pixels, resampled to exactly that with antialiasing;
-            None is the canonical picture as decoded (see features/image.py).
+            None is the canonical picture as decoded (see features/photo/image.py).
         batch: how many views one call of `measure` takes; None: one, not in a list.
         settings: whatever else determines the value; part of the fingerprint.
         resolve: called once when a run starts, returns the feature to use in this feature's place:

@@ -22,15 +22,15 @@ _PUBLIC = {
     "load": ".pipeline",
     "fit_scale": ".pipeline",
     "download": ".models",
-    "evaluate": ".evaluating",
-    "drift": ".drifting",
-    "tag": ".tagging",
-    "calibrate": ".calibrating",
-    "tune": ".tuning",
-    "explain": ".looking",
-    "montage": ".looking",
-    "show": ".looking",
-    "copy": ".copying",
+    "evaluate": ".verbs.evaluate",
+    "drift": ".verbs.drift",
+    "tag": ".verbs.tag",
+    "calibrate": ".verbs.calibrate",
+    "tune": ".verbs.tune",
+    "explain": ".verbs.show",
+    "montage": ".verbs.show",
+    "show": ".verbs.show",
+    "copy": ".verbs.copy",
     "Column": ".features.base",
     "Feature": ".features.base",
     "Encoder": ".features.base",
@@ -44,19 +44,12 @@ _PUBLIC = {
 __all__ = ["__version__", *_PUBLIC]
 
 if TYPE_CHECKING:  # the same names once more, for editors and type checkers
-    from .calibrating import calibrate as calibrate
     from .config.config import Settings as Settings
-    from .copying import copy as copy
-    from .drifting import drift as drift
-    from .evaluating import evaluate as evaluate
     from .features import BUILTIN as BUILTIN
     from .features.base import Column as Column
     from .features.base import Encoder as Encoder
     from .features.base import Feature as Feature
     from .features.base import Head as Head
-    from .looking import explain as explain
-    from .looking import montage as montage
-    from .looking import show as show
     from .models import download as download
     from .pipeline import extract as extract
     from .pipeline import fit_scale as fit_scale
@@ -64,8 +57,15 @@ if TYPE_CHECKING:  # the same names once more, for editors and type checkers
     from .pipeline import rank as rank
     from .pipeline import save as save
     from .ranking.fusion import Scale as Scale
-    from .tagging import tag as tag
-    from .tuning import tune as tune
+    from .verbs.calibrate import calibrate as calibrate
+    from .verbs.copy import copy as copy
+    from .verbs.drift import drift as drift
+    from .verbs.evaluate import evaluate as evaluate
+    from .verbs.show import explain as explain
+    from .verbs.show import montage as montage
+    from .verbs.show import show as show
+    from .verbs.tag import tag as tag
+    from .verbs.tune import tune as tune
 else:  # hidden from type checkers, to which it would make every misspelt name look right
 
     def __getattr__(name: str) -> Any:

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from .config.config import Settings, each_name
-from .features import BUILTIN, aesthetic, faces, hub, semantic
-from .features.extract import resolve
-from .features.quality import quality_head
-from .ranking.near import near
-from .utils.logging import logger
+from photorank.config.config import Settings, each_name
+from photorank.features import BUILTIN, aesthetic
+from photorank.features.clip import semantic
+from photorank.features.measures import faces
+from photorank.features.quality import quality_head
+from photorank.features.run.extract import resolve
+from photorank.utils import hub
+from photorank.utils.logging import logger
+from photorank.utils.words import near
 
 
 def download(**settings: Any) -> dict[str, str]:

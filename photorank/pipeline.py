@@ -12,19 +12,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from photorank.config.config import DEFAULT_SCALE, Settings
+from photorank.features.base import declare
+from photorank.features.run.extract import FACTS
+from photorank.features.run.extract import extract as measure
+from photorank.ranking.dedup import keep_best, mark_duplicates
+from photorank.ranking.fusion import Scale, fuse
+from photorank.ranking.order import order
+from photorank.ranking.profiles import Profile
+from photorank.utils import io
+from photorank.utils.logging import logger, progress
+
 from . import __version__
-from .config.config import DEFAULT_SCALE, Settings
-from .features.base import declare
-from .features.extract import FACTS
-from .features.extract import extract as measure
 from .models import cache_of, features_of, vocabulary_of
-from .ranking.dedup import keep_best, mark_duplicates
-from .ranking.fusion import Scale, fuse
-from .ranking.order import order
-from .ranking.profiles import Profile
 from .sources import OF_PHOTOS, check, check_table
-from .table_files import as_table, is_table, load, save
-from .tables import (
+from .table.columns import (
     SCORE_1_TO_10,
     arranged,
     columns_of,
@@ -33,10 +35,9 @@ from .tables import (
     with_names,
     with_numbers,
 )
-from .tagging import with_tags
-from .utils import io
-from .utils.logging import logger, progress
-from .versions import outdated_columns
+from .table.files import as_table, is_table, load, save
+from .table.versions import outdated_columns
+from .verbs.tag import with_tags
 from .weighing import fixed_scale, given_weights, scale_of, weights_of
 
 __all__ = ["extract", "fit_scale", "load", "rank", "save"]

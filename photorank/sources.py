@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .config.config import Settings
-from .features import aesthetic
-from .features.extract import Source
-from .features.image import photo_suffixes
+from photorank.config.config import Settings
+from photorank.features import aesthetic
+from photorank.features.photo.image import photo_suffixes
+from photorank.features.run.extract import Source
+from photorank.utils.find import Found, find, inside, real
+
 from .models import wants_clip
-from .table_files import is_table
-from .utils.find import Found, find, inside, real
+from .table.files import is_table
 
 NO_COPIES = ("limit", "exclude", "vocabulary")
 """The settings that bear neither on a table nor on degraded copies of its photos."""

@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import pandas as pd
 
-from .config.config import DEFAULT_SCALE, DEFAULT_SCALE_FILE, Settings
-from .ranking.fusion import Scale
-from .ranking.weights import check_weights, read_weights
-from .utils.logging import logger
+from photorank.config.config import DEFAULT_SCALE, DEFAULT_SCALE_FILE, Settings
+from photorank.ranking.fusion import Scale
+from photorank.ranking.weights import check_weights, read_weights
+from photorank.utils.logging import logger
 
 
 def scale_of(settings: Settings, columns: list[dict[str, Any]]) -> Scale | str:

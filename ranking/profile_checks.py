@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from .near import near
+from photorank.utils.words import near
 
 Kind = tuple[str, Callable[[Any], bool]]  # what is wanted, in words, and whether a value is that
 ALL = "all"  # the threshold of the tags that have none of their own

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from photorank.utils.words import near, there_is
+
 from . import saved
-from .near import near, there_is
 
 ALIASES = {"faces": "face_present"}
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from photorank.cli import main
+from photorank.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main(["rank", *sys.argv[1:]]))

@@ -18,7 +18,6 @@ from clip_models import MODEL_CFG, PREPROCESS_CFG, make_folder, put_in_hub_cache
 from PIL import Image, ImageOps
 
 import photorank as pr
-from photorank.features import checkpoint, clip
 from photorank.features.aesthetic import (
     NEGATIVE,
     POSITIVE,
@@ -30,9 +29,11 @@ from photorank.features.aesthetic import (
     pair_scores,
     prompt_pairs,
 )
-from photorank.features.clip import checked_device
-from photorank.features.extract import extract
-from photorank.features.image import Photo
+from photorank.features.clip import checkpoint
+from photorank.features.clip import model as clip
+from photorank.features.clip.model import checked_device
+from photorank.features.photo.image import Photo
+from photorank.features.run.extract import extract
 
 ROOT = Path(__file__).resolve().parent.parent
 WEIGHTS = "open_clip_model.safetensors"

@@ -14,14 +14,14 @@ from PIL import Image
 from scipy import optimize, stats
 
 import photorank as pr
-from photorank import evaluating
-from photorank.cli import main
+from photorank.cli.main import main
 from photorank.evaluation.agreement import agreement, agreement_by_column, as_text
 from photorank.evaluation.best_of_scene import best_of_scene
-from photorank.evaluation.calibration import calibration, means
 from photorank.evaluation.logistic import fit_logistic, logistic
+from photorank.evaluation.plots.calibration import calibration, means
 from photorank.evaluation.resampling import Draws, kendall, pearson, spearman
 from photorank.evaluation.text_table import WIDTH
+from photorank.verbs import evaluate as evaluating
 
 SCIPY = {
     "spearman": lambda x, y: stats.spearmanr(x, y).statistic,

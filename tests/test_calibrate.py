@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 
 import photorank as pr
-from photorank.cli import main
+from photorank.cli.main import main
 from photorank.evaluation.detection import _curve, detection
 from photorank.ranking.profiles import Profile
-from photorank.sensitivity import sensitivity
-from photorank.to_label import suggest
 from photorank.training.thresholds import likelihood, likely, threshold, to_label
+from photorank.verbs.sensitivity import sensitivity
+from photorank.verbs.suggest import suggest
 
 GRAIN = {"noise_level": 5.0}
 """What the network sees in all of them: `noise` alone decides."""

@@ -20,11 +20,12 @@ import pytest
 from PIL import Image
 
 import photorank as pr
-from photorank import models, places
-from photorank.cli import main
+from photorank import models
+from photorank.cli import places
+from photorank.cli.main import main
 from photorank.features.base import declare
+from photorank.table.versions import outdated_columns
 from photorank.utils.logging import set_up_logging
-from photorank.versions import outdated_columns
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = ROOT / "scripts" / "run_ranking.py"
@@ -400,7 +401,7 @@ def test_what_argparse_refuses_is_exit_2(capsys: pytest.CaptureFixture[str]) -> 
 def test_help_is_quick_and_loads_nothing_heavy() -> None:
     program = (
         "import sys; sys.argv = ['photorank', 'rank', '--help']\n"
-        "from photorank.cli import run\n"
+        "from photorank.cli.main import run\n"
         "try: run()\n"
         "except SystemExit: pass\n"
         "heavy = {'torch', 'pandas', 'numpy', 'cv2', 'PIL'} & set(sys.modules)\n"
@@ -412,7 +413,7 @@ def test_help_is_quick_and_loads_nothing_heavy() -> None:
 def test_rank_loads_nothing_that_only_pictures_need(tmp_path: Path) -> None:
     Image.new("RGB", (64, 48), (90, 120, 40)).save(tmp_path / "a.png")
     program = (
-        "import sys; from photorank.cli import main\n"
+        "import sys; from photorank.cli.main import main\n"
         "code = main(['rank', sys.argv[1], '--aesthetic', 'none', '--cache', 'off', '--quiet',\n"
         "             '--output_csv', sys.argv[1] + '/t.csv'])\n"
         "heavy = {'torch', 'matplotlib', 'scipy.stats', 'optuna'} & set(sys.modules)\n"

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from photorank.evaluation.contact_sheet import contact_sheet
+from photorank.evaluation.pages.contact_sheet import contact_sheet
 
 HOSTILE = "\"'><img src=x onerror=alert(1)></script><script>alert(1)</script>&amp;\n\udcff#?%41.jpg"
 

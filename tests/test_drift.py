@@ -15,11 +15,12 @@ from PIL import Image
 from scipy import stats
 
 import photorank as pr
-from photorank.cli import main
-from photorank.evaluation import drift_plot, figures
+from photorank.cli.main import main
 from photorank.evaluation.drift import compare, drift, psi
-from photorank.evaluation.drift_plot import draw_drift
 from photorank.evaluation.drift_text import as_text
+from photorank.evaluation.plots import drift as drift_plot
+from photorank.evaluation.plots import figures
+from photorank.evaluation.plots.drift import draw_drift
 from photorank.evaluation.text_table import WIDTH
 
 

@@ -15,8 +15,8 @@ from PIL import Image
 import features.base
 from photorank.features import BUILTIN
 from photorank.features.base import Column, Encoder, Feature, Head, declare
-from photorank.features.extract import extract
-from photorank.features.streaming import ByteBudget
+from photorank.features.run.extract import extract
+from photorank.features.run.streaming import ByteBudget
 
 MEAN = Feature("mean", "1", (Column("mean"),), lambda rgb: rgb.mean(), size=64)
 

@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 from clip_models import put_in_hub_cache
 
-from photorank.features import Feature, faces, hub
-from photorank.features.image import Photo
+from photorank.features import Feature
+from photorank.features.measures import faces
+from photorank.features.photo.image import Photo
+from photorank.utils import hub
 
 
 @pytest.fixture

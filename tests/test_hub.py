@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from clip_models import COMMIT, put_in_hub_cache
 
-from photorank.features import hub
+from photorank.utils import hub
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = {"org/name": {"model.bin": b"weights " * 1000}}

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from photorank.features import jpeg
-from photorank.features.image import Photo, PhotoError
+from photorank.features.photo import jpeg
+from photorank.features.photo.image import Photo, PhotoError
 
 pytest.importorskip("simplejpeg", reason="needs photorank[fast]")
 

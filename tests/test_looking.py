@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 import photorank as pr
-from photorank.cli import main
-from photorank.evaluating import best_and_worst
-from photorank.summary import padded, printable
+from photorank.cli.main import main
+from photorank.cli.summary import padded, printable
+from photorank.verbs.evaluate import best_and_worst
 
 
 @pytest.fixture(scope="module")

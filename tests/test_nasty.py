@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from photorank.features.image import photo_suffixes
-from photorank.tables import RAW_COLUMNS
+from photorank.features.photo.image import photo_suffixes
+from photorank.table.columns import RAW_COLUMNS
 
 MEASURED = """
 import resource, subprocess, sys

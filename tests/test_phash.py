@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from photorank.features.image import Photo
-from photorank.features.phash import PHASH
+from photorank.features.measures.phash import PHASH
+from photorank.features.photo.image import Photo
 
 # What a viewer does for each EXIF orientation, undone.
 STORED = {

@@ -18,9 +18,9 @@ from safetensors.torch import load_file, save_file
 
 import photorank as pr
 from photorank.features import BUILTIN
-from photorank.features.image import Photo
-from photorank.features.parts import parts_of
+from photorank.features.photo.image import Photo
 from photorank.features.quality import COLUMNS, LEVELS, QUALITY, encoder, network, score
+from photorank.features.run.parts import parts_of
 from photorank.training.degradations import KINDS, degrade
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -86,7 +86,7 @@ def test_something_is_quoted_and_run() -> None:
 
 @pytest.mark.parametrize("flag", sorted(set(re.findall(r"(?<![\w-])--[a-z]\w+", README))))
 def test_flags_exist(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
-    from photorank.cli import main
+    from photorank.cli.main import main
 
     offered = ""
     for command in ("rank", "evaluate", "tune", "drift", "watch", "show", "download"):

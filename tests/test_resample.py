@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from photorank.features import resample
-from photorank.features.resample import lanczos
+from photorank.features.photo import resample
+from photorank.features.photo.resample import lanczos
 
 
 def by_pillow(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:

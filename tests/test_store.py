@@ -22,13 +22,13 @@ from PIL import Image
 import photorank as pr
 from photorank.features import BUILTIN
 from photorank.features.base import Column, Encoder, Feature, Head
-from photorank.features.database import LAYOUT
-from photorank.features.extract import extract
-from photorank.features.image import PhotoError
-from photorank.features.store import NO_PHOTO, PhotoKey, Store
-from photorank.features.streaming import ByteBudget
+from photorank.features.photo.image import PhotoError
+from photorank.features.run.database import LAYOUT
+from photorank.features.run.extract import extract
+from photorank.features.run.store import NO_PHOTO, PhotoKey, Store
+from photorank.features.run.streaming import ByteBudget
 
-EXTRACT = importlib.import_module("photorank.features.extract")
+EXTRACT = importlib.import_module("photorank.features.run.extract")
 FAST = [feature for feature in BUILTIN if feature.name != "quality"]  # it takes most of the time
 KEY = PhotoKey(b"/a\xff.jpg", 5, -7)
 

@@ -15,18 +15,18 @@ import pytest
 from PIL import Image
 
 import photorank as pr
-from photorank import tagging
-from photorank.cli import main
-from photorank.features.defects import blockiness, blur, content_hash, tones
-from photorank.features.image import Photo
+from photorank.cli.main import main
+from photorank.features.measures.defects import blockiness, blur, content_hash, tones
+from photorank.features.photo.image import Photo
 from photorank.features.quality import LEVELS
 from photorank.ranking import profiles, tags
 from photorank.ranking.classes import CLASSES, are_lowest, quality_class, quality_score, reasons
 from photorank.ranking.profiles import Profile
 from photorank.ranking.suggestions import exposure_error, suggestion
-from photorank.to_label import suggest
 from photorank.training.degradations import degrade
 from photorank.training.demo import make_demo_photos
+from photorank.verbs import tag as tagging
+from photorank.verbs.suggest import suggest
 
 DEFAULT = Profile.load("default")
 FAULTLESS = {

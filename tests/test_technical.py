@@ -16,9 +16,9 @@ from scipy import ndimage
 
 from photorank.config.config import Settings
 from photorank.features.base import Feature, Head
-from photorank.features.image import Photo
-from photorank.features.parts import parts_of
+from photorank.features.photo.image import Photo
 from photorank.features.quality import QUALITY
+from photorank.features.run.parts import parts_of
 from photorank.features.technical import (
     COLOURFULNESS,
     CONTRAST,

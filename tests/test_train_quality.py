@@ -19,7 +19,7 @@ import pytest
 import torch
 from PIL import Image
 
-from photorank.features.defects import blockiness
+from photorank.features.measures.defects import blockiness
 from photorank.features.quality import LEVELS, encoder, network
 from photorank.training.degradations import KINDS
 from photorank.training.quality import heads, loop, loss, photos, weights

@@ -15,13 +15,13 @@ from scipy.stats import spearmanr
 
 import photorank as pr
 from photorank import models
-from photorank.cli import main
-from photorank.copies import choose
+from photorank.cli.main import main
 from photorank.ranking.dedup import scenes
+from photorank.training.copies import choose
 from photorank.training.folds import Fold, scene_folds
-from photorank.training.held_out import COLUMN, CONTROL, TUNED, judge, seen_by
-from photorank.training.tuning import Pairs, Ratings, kind_folds, tune_weights
-from photorank.tuned import Tuned
+from photorank.training.weights.held_out import COLUMN, CONTROL, TUNED, judge, seen_by
+from photorank.training.weights.search import Pairs, Ratings, kind_folds, tune_weights
+from photorank.verbs.tuned import Tuned
 
 N = 240
 PLANTED = {"a": 0.6, "b": 0.4, "c": 0.0}

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from photorank.evaluation import lettering
-from photorank.evaluation.lettering import fitted, with_font
-from photorank.evaluation.montage import Caption, montage
+from photorank.evaluation.plots import lettering
+from photorank.evaluation.plots.lettering import fitted, with_font
+from photorank.evaluation.plots.montage import Caption, montage
 from photorank.evaluation.visualization import histograms, without_strays
 
 RED, GREEN, BLUE = (200, 30, 30), (30, 160, 30), (30, 30, 200)

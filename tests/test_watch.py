@@ -18,9 +18,9 @@ import pytest
 from PIL import Image
 
 import photorank as pr
-from photorank import watching
-from photorank.cli import main
+from photorank.cli.main import main
 from photorank.utils import journal
+from photorank.verbs import watch as watching
 
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = Path("output/csvs/drop_watch.csv")
@@ -101,7 +101,7 @@ def test_a_photo_that_lacks_a_value_scores_the_same_alone(drop: Path) -> None:
         return float("nan") if rgb.mean() < 100 else 1.0
 
     from photorank.config.config import Settings
-    from photorank.watching import Watch
+    from photorank.verbs.watch import Watch
 
     column = pr.Column("picky", range=(0, 1))
     features = [pr.BUILTIN[0], pr.Feature("picky", "1", (column,), picky, size=64)]
@@ -119,7 +119,7 @@ def test_a_photo_that_lacks_a_value_scores_the_same_alone(drop: Path) -> None:
 
 def test_a_row_says_the_same_whatever_arrives_with_its_photo(drop: Path) -> None:
     from photorank.config.config import Settings
-    from photorank.watching import Watch
+    from photorank.verbs.watch import Watch
 
     settings = Settings.load({"scale": "default", "aesthetic": "none"})  # all that is built in
     together, apart = Path("together.csv"), Path("apart.csv")
@@ -413,7 +413,7 @@ def started(drop: Path) -> Iterator[list[subprocess.Popen[str]]]:
 
 
 def start(processes: list[subprocess.Popen[str]]) -> subprocess.Popen[str]:
-    code = "import sys; from photorank.cli import run; run()"
+    code = "import sys; from photorank.cli.main import run; run()"
     arguments = ["watch", "drop", *FLAGS, "--scale", "scale.json", "--window", "20"]
     process = subprocess.Popen(
         [sys.executable, "-c", code, *arguments],

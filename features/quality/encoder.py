@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..base import Encoder
-from ..clip import chosen_device
+from ..clip.model import chosen_device
 
 GRAPH = Path(__file__).with_name("network.onnx")
 """What is computed; it reads its weights from the file beside it."""

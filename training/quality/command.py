@@ -26,7 +26,7 @@ import torch
 from tqdm import tqdm
 
 from photorank.evaluation.agreement import agreement
-from photorank.features.clip import checked_device
+from photorank.features.clip.model import checked_device
 from photorank.features.quality.encoder import WEIGHTS
 from photorank.utils.io import (
     check_table_suffix,

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from photorank.features.extract import extract
-from photorank.features.phash import PHASH
+from photorank.features.measures.phash import PHASH
+from photorank.features.run.extract import extract
 from photorank.ranking.dedup import mark_duplicates
 from photorank.utils.io import read_table
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from photorank.features.image import Photo, PhotoError
+from photorank.features.photo.image import Photo, PhotoError
 from photorank.features.quality import LEVELS as COLUMNS
 from photorank.features.quality.encoder import SIZE
 

@@ -1,0 +1,1 @@
+"""CLIP: finding its weights, running it, and tags in words."""

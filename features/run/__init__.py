@@ -1,0 +1,1 @@
+"""Measuring many photos: features in, rows out, remembered in a store."""

@@ -1,0 +1,267 @@
+"""Measure many photos: decode each once, take every value from it, one row per photo in input order."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import PIL
+from PIL import Image
+from threadpoolctl import threadpool_limits
+
+from ..base import PICTURE_VERSION, Feature, Head, declare
+from ..photo.image import MAX_DECODED_BYTES, Photo, PhotoError, photo_suffixes
+from .parts import Part, Row, parts_of
+from .store import PhotoKey, Store, key_of, photo_key
+from .streaming import ByteBudget, in_order, threads
+
+Source = str | os.PathLike[str] | tuple[str, np.ndarray | Image.Image]
+
+FACTS = ("width", "height", "bytes", "jpeg_quality", "taken_at", "camera")
+"""What a row says of a photo besides `path`, the measured columns and `error`."""
+
+_OF_PHOTO = ("width", "height", "jpeg_quality", "taken_at", "camera")
+_MOST_AHEAD = 32  # photos that wait decoded for a batch, besides one per worker
+_MOST_VIEW_BYTES = 300_000_000  # of a batch: one of large pictures is closed early
+_MOST_WAITING = 1024  # rows that wait for one before them
+_log = logging.getLogger("photorank")
+
+
+def extract(
+    sources: Iterable[Source],
+    features: Sequence[Feature | Head],
+    workers: int | None = None,
+    cache: str | os.PathLike[str] = "",
+) -> Generator[Row, None, None]:
+    """Measure photos: a generator of one dict per photo, in the order of `sources`.
+
+    A value depends on its photo and its feature alone: never on the other features, the number of
+    workers, the batch, the order of the photos or on what was stored. Threads decode and measure while
+    encoders take batches; what decoders and pictures that wait hold together is under 1 GB.
+
+    Args:
+        sources: paths, or (name, picture) pairs with a uint8 RGB array or a PIL image.
+        features: `Feature`s and `Head`s; the encoders of heads run on every photo.
+        workers: threads that decode and measure; 0 does all in the calling thread, None takes one
+            per core. Besides them, one loads the models meanwhile.
+        cache: a file that keeps what is measured (docs/performance.md): a photo that is there is not
+            opened. Empty: none. Pictures in hand and features without a version are not kept.
+
+    Yields:
+        `path`, one entry per column, `width height bytes jpeg_quality taken_at camera`, and `error`:
+        None, or why the photo failed, and then there are no values.
+
+    Raises:
+        ValueError: two features with one column, a measure that returns another number of values
+            than its feature has columns, or a `cache` that is another program's file.
+    """
+    features = resolve(features)
+    declare(features)
+    run = _Run(parts_of(features), cache)
+    # The products of a photo are small: BLAS on several threads takes four times as long for them.
+    with run.store, threadpool_limits(1, user_api="blas"), threads(1) as loader:
+        run.loader = None if workers == 0 else loader
+        known = (run.look_up(source) for source in sources)
+        with closing(in_order(run.open, known, workers, run.ahead, _is_complete)) as jobs:
+            yield from run.rows(jobs)
+        run.log()
+
+
+def resolve(features: Sequence[Feature | Head]) -> list[Feature | Head]:
+    """The features as this machine runs them: one whose model depends on what is here has chosen."""
+    choices = (getattr(feature, "resolve", None) for feature in features)
+    return [choose() if choose else f for f, choose in zip(features, choices, strict=True)]
+
+
+@dataclass
+class _Job:
+    """A photo on its way to its row."""
+
+    path: str
+    picture: Any = None
+    """What was given in place of a file."""
+    key: PhotoKey | None = None
+    """What its results are kept under; None: it is no file."""
+    is_kept: bool = True
+    error: str | None = None
+    facts: list[Any] | None = None
+    results: dict[Part, Any] = field(default_factory=dict)
+    missing: list[Part] = field(default_factory=list)
+    views: dict[Part, np.ndarray] = field(default_factory=dict)
+    """What batches still need."""
+
+    @property
+    def view_bytes(self) -> int:
+        return sum(view.nbytes for view in self.views.values())
+
+
+class _Failed(NamedTuple):
+    reason: str
+    is_lasting: bool
+
+
+def _is_complete(job: _Job) -> bool:
+    return job.error is not None or not (job.missing or job.facts is None)
+
+
+class _Run:
+    """One pass over photos: what there is to compute of each, and the store."""
+
+    def __init__(self, parts: list[Part], cache: str | os.PathLike[str]) -> None:
+        self.parts = parts
+        self.at_once = max((part.batch for part in parts if not part.alone), default=1)
+        self.ahead = min(self.at_once, _MOST_AHEAD)
+        self.budget = ByteBudget(MAX_DECODED_BYTES)
+        self.facts_key = key_of(PICTURE_VERSION, "facts", _OF_PHOTO) or ""
+        readers = (PIL.__version__, sorted(photo_suffixes()))  # another one may read what failed
+        self.error_key = key_of(PICTURE_VERSION, "error", readers) or ""
+        self.loader: Executor | None = None
+        self.loading: dict[Part, Future[object]] = {}
+        self.known = self.asked = 0
+        keys = (self.facts_key, self.error_key, *(part.key for part in parts))
+        self.store = Store(cache, [key for key in keys if key])
+
+    def log(self) -> None:
+        if self.store:
+            _log.info("%d of %d photos are in the cache as they are", self.known, self.asked)
+
+    def look_up(self, source: Source) -> _Job:
+        """What is known of a photo, without opening it."""
+        if isinstance(source, tuple):
+            return _Job(source[0], source[1], missing=self.parts)
+        job = _Job(os.fspath(source), missing=self.parts)
+        try:
+            job.key = photo_key(job.path)
+        except OSError as error:
+            job.error = f"vanished or unreadable: {error.strerror}"
+        if job.key and self.store:
+            known = self.store.get(job.key)
+            job.error = known.get(self.error_key, [None])[0]
+            job.facts = known.get(self.facts_key) if job.error is None else None
+            job.results = {part: known[part.key] for part in self.parts if part.key in known}
+            job.missing = [part for part in self.parts if part not in job.results]
+            self.known += _is_complete(job)
+        self.asked += 1
+        return job
+
+    def open(self, job: _Job) -> _Job:
+        """Decode a photo, measure what is missing and keep the views for its batches; in a thread."""
+        try:
+            photo = self._decoded(job) if job.key else Photo.from_image(job.picture)
+            self._measure(job, photo)
+        except PhotoError as error:
+            job.error = str(error)
+        return job
+
+    def _decoded(self, job: _Job) -> Photo:
+        """The photo of a file; one that changes while it is read is read once more."""
+        for _ in range(2):
+            before, found = job.key, self._opened(job.path)
+            job.key = _key_now(job.path)
+            if job.key == before:
+                break
+            job.facts, job.results, job.missing = None, {}, self.parts
+        else:
+            job.key = before
+            job.is_kept = False
+        if isinstance(found, Photo):
+            return found
+        if found.is_lasting:
+            self._keep(job, {self.error_key: [found.reason]})
+        raise PhotoError(found.reason)
+
+    def _opened(self, path: str) -> Photo | _Failed:
+        try:
+            return Photo.open(path, self.budget.hold)
+        except PhotoError as error:  # itself it would keep what was decoded alive
+            return _Failed(str(error), _is_lasting(error))
+
+    def _measure(self, job: _Job, photo: Photo) -> None:
+        job.facts = [getattr(photo, name) for name in _OF_PHOTO]
+        alone = [part for part in job.missing if part.alone]
+        for part in alone:
+            (job.results[part],) = part.run([part.of(photo)])
+        done = {part.key: job.results[part] for part in alone}
+        self._keep(job, {self.facts_key: job.facts, **done})
+        job.views = {part: part.of(photo) for part in job.missing if not part.alone}
+        self.budget.take(job.view_bytes)
+
+    def _keep(self, job: _Job, results: Mapping[str | None, Any]) -> None:
+        if job.key and job.is_kept:
+            self.store.put(job.key, {key: value for key, value in results.items() if key})
+
+    def rows(self, jobs: Iterable[_Job]) -> Iterator[Row]:
+        """The rows in order, each as soon as its batches and all rows before it are done."""
+        waiting: deque[_Job] = deque()
+        batch: list[_Job] = []
+        for job in jobs:
+            waiting.append(job)
+            if job.views:
+                batch.append(job)
+                self._begin_loading(job.views)
+            if self._is_full(batch) or len(waiting) >= _MOST_WAITING:
+                self._run_batches(batch)
+                self.store.save()
+                batch = []
+            while waiting and not waiting[0].views:
+                yield self._row(waiting.popleft())
+            self.store.save_if_due()
+        self._run_batches(batch)
+        yield from map(self._row, waiting)
+
+    def _begin_loading(self, parts: Iterable[Part]) -> None:
+        """Of models that the first photo has come for: a run that finds all in the store needs none."""
+        for part in parts:
+            if self.loader and part.load and part not in self.loading:
+                self.loading[part] = self.loader.submit(part.load)
+
+    def _is_full(self, batch: list[_Job]) -> bool:
+        held = sum(job.view_bytes for job in batch)
+        return len(batch) >= self.at_once or held >= _MOST_VIEW_BYTES
+
+    def _run_batches(self, batch: list[_Job]) -> None:
+        """What takes several photos at once; all of it is put before any is saved, so that a run that
+        is killed and begun again makes the same batches of the rest."""
+        held = sum(job.view_bytes for job in batch)
+        for part in self.parts:
+            lacking = [job for job in batch if part in job.views]
+            if lacking and part in self.loading:
+                self.loading[part].result()  # raises what went wrong there
+            for start in range(0, len(lacking), part.batch):
+                some = lacking[start : start + part.batch]
+                results = part.run([job.views.pop(part) for job in some])
+                for job, result in zip(some, results, strict=True):
+                    job.results[part] = result
+        self.budget.give_back(held)
+        for job in batch:
+            self._keep(job, {part.key: job.results[part] for part in job.missing if not part.alone})
+
+    def _row(self, job: _Job) -> Row:
+        row: Row = {"path": job.path, "error": job.error}
+        if job.key:
+            row["bytes"] = job.key.size
+        row |= zip(_OF_PHOTO, job.facts or (), strict=False)
+        if job.error is None:
+            for part in self.parts:
+                row |= part.columns(job.results[part])
+        return row
+
+
+def _key_now(path: str) -> PhotoKey | None:
+    try:
+        return photo_key(path)
+    except OSError:
+        return None
+
+
+def _is_lasting(error: PhotoError) -> bool:
+    """Whether the file itself is to blame, and not the disk, a permission or too little memory."""
+    cause = error.__cause__
+    return getattr(cause, "errno", None) is None and not isinstance(cause, MemoryError)

@@ -1,0 +1,1 @@
+"""The command: what may be typed, what it calls, what it prints."""

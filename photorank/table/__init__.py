@@ -1,0 +1,1 @@
+"""The table of photos: its columns, its files, its record, and people's labels."""

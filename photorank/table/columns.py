@@ -1,0 +1,188 @@
+"""The table of photos: its columns and their order, and which of its rows count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from photorank.features import BUILTIN
+from photorank.features.aesthetic import AESTHETIC
+from photorank.features.base import declare
+from photorank.features.quality import LEVELS
+from photorank.features.run.extract import FACTS
+from photorank.ranking.profiles import shipped_tags
+from photorank.utils.words import near
+
+SCORE_1_TO_10 = "score_1_to_10"
+"""`final_score` read from 1 to 10; only there with the default scale, on which it means something."""
+
+FIRST_COLUMNS = [
+    "rank",
+    "file",
+    "path",
+    "final_score",
+    "aesthetic",
+    "sharpness_norm",
+    "exposure_norm",
+    "contrast_norm",
+    "face_present",
+    SCORE_1_TO_10,
+]
+RAW_COLUMNS = [
+    "sharpness",
+    "exposure",
+    "contrast",
+    "noise",
+    "colourfulness",
+    "laplacian_variance",
+    "brightness",
+    "clipped_shadows",
+    "clipped_highlights",
+    "face_count",
+    "face_area",
+    "phash",
+    "quality",
+    *LEVELS,
+    "edge_width",
+    "blur_direction",
+    "blockiness",
+    "shadow_level",
+    "highlight_level",
+    "entropy",
+    "content_hash",
+]
+_SHOWN = 40  # characters of a cell
+TAG_COLUMNS = ["quality_class", "quality_score", "tags", "tag_reasons", "suggestions"]
+DUPLICATE_COLUMNS = ["dup_group", "dup_keeper", "dup_distance", "dup_size"]
+
+
+def columns_of(table: pd.DataFrame, lower_is_better: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """The declarations of all columns that could be weighed: photorank's own, then a foreign table's.
+
+    Args:
+        lower_is_better: names of columns of the table, whose direction is then this.
+
+    Returns:
+        Plain dicts; those that photorank did not measure say `foreign: True`.
+
+    Raises:
+        ValueError: a name in `lower_is_better` that is no column.
+    """
+    recorded = table.attrs.get("photorank", {}).get("columns", [])
+    aesthetic = asdict(AESTHETIC) | {"version": ""}
+    own = {c["name"]: c for c in [aesthetic, *declare(BUILTIN), *recorded]}
+    numeric = [str(name) for name in table.select_dtypes("number").columns]
+    reserved = {*FACTS, *FIRST_COLUMNS, *own}
+    foreign = [n for n in numeric if n not in reserved]
+    columns = [*own.values(), *({"name": n, "better": "higher", "foreign": True} for n in foreign)]
+    for name in lower_is_better:
+        if name not in numeric:
+            raise ValueError(f"lower_is_better: no numeric column {name!r}; {near(name, numeric)}")
+    return [c | {"better": "lower"} if c["name"] in lower_is_better else c for c in columns]
+
+
+def measured_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows without an `error`."""
+    return table[_is_measured(table)]
+
+
+def failed_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows with an `error`."""
+    return table[~_is_measured(table)]
+
+
+def _is_measured(table: pd.DataFrame) -> pd.Series[bool]:
+    if "error" not in table:
+        return pd.Series(True, index=table.index)
+    return table["error"].isna() | (table["error"] == "")
+
+
+def tag_columns(table: pd.DataFrame) -> list[str]:
+    """The columns that tagging added: those of the tags in its record, or of a shipped profile."""
+    record = table.attrs.get("photorank", {}).get("tags", {})
+    known = shipped_tags().union(record.get("counts", ()))
+    judged = {tag for tag in known if {f"is_{tag}", f"{tag}_score"} <= set(table.columns)}
+    made = {*TAG_COLUMNS, *(f"is_{t}" for t in judged), *(f"{t}_score" for t in judged)}
+    return [str(name) for name in table.columns if name in made]
+
+
+def derived_columns(table: pd.DataFrame) -> list[str]:
+    """The columns that an earlier ranking added."""
+    made = [f"{name}_{part}" for name in table.columns for part in ("norm", "contribution")]
+    made += tag_columns(table)
+    derived = {*made, *DUPLICATE_COLUMNS, "rank", "final_score", SCORE_1_TO_10, "missing"}
+    return [name for name in table.columns if name in derived]
+
+
+def with_names(table: pd.DataFrame) -> pd.DataFrame:
+    """Any table with the three columns that every ranking needs, and one label per row."""
+    named = table.copy()
+    if "file" not in named:
+        candidates = (n for n in ("path", "image", "filename", "image_name", "name") if n in named)
+        source = next(candidates, None)
+        names = named.index if source is None else named[source]
+        named.insert(0, "file", pd.Series(list(names), index=named.index, dtype=object))
+    if "path" not in named:
+        named.insert(1, "path", named["file"])
+    for name in ("file", "path"):
+        texts = [v if isinstance(v, str) else "" if is_empty(v) else str(v) for v in named[name]]
+        named[name] = pd.Series(texts, index=named.index, dtype=object)
+    failed = ~_is_measured(named)
+    errors = named.get("error", failed)
+    named["error"] = pd.Series(None, index=named.index, dtype=object).mask(failed, errors)
+    return named.reset_index(drop=True)  # tables that were put together repeat their labels
+
+
+def with_numbers(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """With the cells emptied that are no numbers in a column of numbers, and a sentence on each such column.
+
+    A column of numbers is one that photorank ranks, or one in which most cells are numbers.
+    """
+    declared = {c["name"]: c["better"] for c in columns_of(table)}
+    others = {*FACTS, *FIRST_COLUMNS, *TAG_COLUMNS, *declared, "missing", "error"}
+    notes = []
+    for name in table.select_dtypes(exclude=["number", "bool"]):
+        cells = table[name].dropna()
+        numbers = pd.to_numeric(cells, errors="coerce")
+        bad = cells[numbers.isna()]
+        is_ranked = declared.get(str(name), "neither") != "neither"
+        if not len(bad) or not (is_ranked or (name not in others and 2 * len(bad) < len(cells))):
+            continue
+        table = table.assign(**{str(name): numbers.astype(float).reindex(table.index)})
+        be = "is no number" if len(bad) == 1 else "are no numbers"
+        first = repr(str(bad.iloc[0])[:_SHOWN])
+        notes.append(
+            f"{name}: {len(bad)} of {len(cells)} values {be} ({first}): counted as missing"
+        )
+    return table, notes
+
+
+def is_empty(value: Any) -> bool:
+    """Whether a cell holds nothing: None, NaN or the like."""
+    return pd.api.types.is_scalar(value) and bool(pd.isna(value))
+
+
+def arranged(table: pd.DataFrame) -> pd.DataFrame:
+    """The columns in the order that the README promises; `aesthetic` is there even when empty."""
+    if "aesthetic" not in table:
+        table["aesthetic"] = np.nan
+    last = [*tag_columns(table), *DUPLICATE_COLUMNS, *FACTS, "missing", "error"]
+    norms = [n for n in table.columns if str(n).endswith(("_norm", "_contribution"))]
+    wanted = [*FIRST_COLUMNS, *RAW_COLUMNS]
+    others = [n for n in table.columns if n not in {*wanted, *norms, *last}]
+    ordered = dict.fromkeys([*wanted, *others, *norms, *last])
+    return table[[name for name in ordered if name in table]].copy()  # in one piece, for speed
+
+
+def check_columns(table: pd.DataFrame, *needed: str) -> None:
+    """Make sure that a table has what a ranked one has.
+
+    Raises:
+        ValueError: a column of `needed` is missing.
+    """
+    if missing := [name for name in needed if name not in table]:
+        raise ValueError(f"a table without {', '.join(missing)} is not ranked: rank it first")

@@ -1,0 +1,193 @@
+"""People's ratings: read them from a file and find the photo that each belongs to."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePath
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from photorank.utils.io import read_table
+
+from .columns import is_empty
+
+FILE_COLUMNS = ("file", "path", "image", "filename", "image_name", "name")
+RATING_COLUMNS = ("rating", "mos", "stars", "score")
+SCENE_COLUMN = "scene"
+
+Labels = str | os.PathLike[str] | pd.DataFrame
+
+_SHOWN = 3
+_YES, _NO, _SAYS_NOTHING = ("1", "1.0", "yes", "y", "true"), ("0", "0.0", "no", "n", "false"), ("",)
+_ANSWERS = {
+    **dict.fromkeys(_YES, 1.0),
+    **dict.fromkeys(_NO, 0.0),
+    **dict.fromkeys(_SAYS_NOTHING, np.nan),
+}
+
+
+def read_labels(given: str | os.PathLike[str] | pd.DataFrame) -> pd.DataFrame:
+    """Ratings as `file`, `rating` (a number, or NaN) and, if the labels have it, `scene`.
+
+    Args:
+        given: a table, or a file of one (.csv, .json, .parquet), with a column file, path, image,
+            filename, image_name or name, a column rating, mos, stars or score, and perhaps scene.
+
+    Raises:
+        ValueError: unreadable, a column is missing, or not one rating is a number.
+    """
+    labels = given if isinstance(given, pd.DataFrame) else read_table(given)
+    rating = _column(labels, RATING_COLUMNS)
+    numbers = pd.to_numeric(labels[rating], errors="coerce").to_numpy(float, na_value=np.nan)
+    names = labels[name_column(labels)].astype(str).to_numpy(object)
+    if not np.isfinite(numbers).any():
+        filled = labels[rating].dropna()
+        first = f"; the first is {str(filled.iloc[0])!r}" if len(filled) else "; all are empty"
+        raise ValueError(
+            f"no rating of the {len(names)} labels is a number (column {rating!r}{first}): "
+            "give plain numbers such as 4 or 3.5, higher is better"
+        )
+    read = pd.DataFrame({"file": names, "rating": np.where(np.isfinite(numbers), numbers, np.nan)})
+    scene = _find(labels, (SCENE_COLUMN,))
+    if scene is not None:
+        read["scene"] = labels[scene].to_numpy()
+    read.attrs["columns"] = [name for name in (rating, scene) if name is not None]
+    return read
+
+
+def read_answers(labels: pd.DataFrame, tags: Sequence[str]) -> pd.DataFrame:
+    """Whether people say that photos have some tags: `file`, a column of 1, 0 and NaN for each tag,
+    and `scene` if the labels have it.
+
+    Args:
+        labels: as for `read_labels`, with 1 or 0, yes or no, or nothing in the columns of the tags.
+        tags: columns of it.
+
+    Raises:
+        ValueError: anything else is in a tag's column, or no column names the photos.
+    """
+    read = pd.DataFrame({"file": labels[name_column(labels)].astype(str)})
+    if SCENE_COLUMN in labels:
+        read[SCENE_COLUMN] = labels[SCENE_COLUMN]
+    texts = labels[list(tags)].map(lambda value: "" if is_empty(value) else str(value).strip())
+    odd = ~texts.map(lambda text: text.lower() in _ANSWERS)
+    if odd.any(axis=None):
+        row, column = np.argwhere(odd.to_numpy())[0]
+        raise ValueError(
+            f"a label is 1 or 0, yes or no, or empty; {odd.sum(axis=None)} are something else, the "
+            f"first: {tags[column]} = {texts.iloc[row, column]!r} for {read['file'].iloc[row]!r}"
+        )
+    return read.assign(**texts.map(lambda text: _ANSWERS[text.lower()]))
+
+
+def match_labels(
+    labels: pd.DataFrame, photos: pd.DataFrame, of_several: Literal["mean", "max"] = "mean"
+) -> tuple[pd.DataFrame, list[str]]:
+    """Find the photo of each rating.
+
+    A label names its photo by path, by its path in the folder, or by any end of that path down to
+    the bare file name, as long as that is one photo only.
+
+    Args:
+        labels: from `read_labels`.
+        photos: with `file` and `path`.
+        of_several: which rating a photo has that has several.
+
+    Returns:
+        `rating`, and `scene` if there is one, on the index of `photos`, for rated photos only; and a
+        sentence on each sort of row that could not be used.
+
+    Raises:
+        ValueError: not one label has a photo and a number.
+    """
+    names = labels["file"].to_list()
+    found = _matched(names, photos)
+    numeric = labels["rating"].notna().to_numpy()
+    notes = _notes(names, found, numeric)
+    usable = [i for i, rows in enumerate(found) if len(rows) == 1 and numeric[i]]
+    if not usable:
+        raise ValueError(
+            f"no label fits a photo: {'; '.join(notes)}; the photos are named like "
+            f"{_nearest(names[0], photos['file'])!r}: name them so in the labels, or by path"
+        )
+    rows = photos.index[[found[i][0] for i in usable]]
+    by_photo = labels.iloc[usable].set_axis(rows, axis=0).groupby(level=0, sort=False)
+    if len(usable) > by_photo.ngroups:
+        count = f"{len(usable)} labels for {by_photo.ngroups} photos"
+        notes.append(f"{count}: the {of_several} counts for each photo")
+    how = {"rating": of_several, "scene": "first"}
+    return by_photo.agg({name: how[name] for name in labels.columns if name in how}), notes
+
+
+def _nearest(label: str, files: Iterable[str]) -> str:
+    """The photo's name that is most like a label's: it shows what the label should have been."""
+    name = label.replace("\\", "/").rpartition("/")[2]
+    return difflib.get_close_matches(name, map(str, files), n=1, cutoff=0)[0]
+
+
+def name_column(labels: pd.DataFrame) -> str:
+    """The column that names the photos.
+
+    Raises:
+        ValueError: there is none.
+    """
+    return _column(labels, FILE_COLUMNS)
+
+
+def _column(labels: pd.DataFrame, names: Sequence[str]) -> str:
+    found = _find(labels, names)
+    if found is None:
+        raise ValueError(
+            f"labels need a column {', '.join(names[:-1])} or {names[-1]}; these have "
+            f"{', '.join(map(str, labels.columns)) or 'none'}"
+        )
+    return found
+
+
+def _find(labels: pd.DataFrame, names: Sequence[str]) -> str | None:
+    """The first of `names` among the columns, in upper or lower case."""
+    there = {str(column).strip().lower(): str(column) for column in reversed(labels.columns)}
+    return next((there[name] for name in names if name in there), None)
+
+
+def _matched(names: Iterable[str], photos: pd.DataFrame) -> list[list[int]]:
+    """For each name the positions of the photos that it may mean; an exact path or file is one alone."""
+    exact: dict[str, list[int]] = defaultdict(list)
+    by_base: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    for row, (file, path) in enumerate(zip(photos["file"], photos["path"], strict=True)):
+        for text in dict.fromkeys((_posix(file), _posix(path))):
+            exact[text].append(row)
+        by_base[PurePath(_posix(path)).name].append(("/" + _posix(path), row))
+    found = []
+    for name in map(_posix, names):
+        ends = by_base.get(PurePath(name).name, [])
+        found.append(exact.get(name) or [row for path, row in ends if path.endswith("/" + name)])
+    return found
+
+
+def _posix(path: Any) -> str:
+    """One spelling of a path, for matching: forward slashes, no leading './', `~` expanded."""
+    text = str(path).strip().replace("\\", "/").removeprefix("./")
+    return str(Path(text).expanduser()) if text.startswith("~") else text
+
+
+def _notes(names: Sequence[str], found: Sequence[list[int]], numeric: np.ndarray) -> list[str]:
+    unrated = [n for n, ok in zip(names, numeric, strict=True) if not ok]
+    unmatched = [n for n, rows in zip(names, found, strict=True) if not rows]
+    ambiguous = [n for n, rows in zip(names, found, strict=True) if len(rows) > 1]
+    kinds = {
+        "without a photo": unmatched,
+        "could be several photos": ambiguous,
+        "without a number as rating": unrated,
+    }
+    return [
+        f"{len(some)} of {len(names)} labels {what}: {', '.join(map(repr, some[:_SHOWN]))}"
+        + (" ..." if len(some) > _SHOWN else "")
+        for what, some in kinds.items()
+        if some
+    ]

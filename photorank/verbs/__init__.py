@@ -1,0 +1,1 @@
+"""What can be done with photos and tables: a public function each."""

@@ -1,0 +1,106 @@
+"""Take the best away: copies of or links to ranked photos; nothing is ever overwritten."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+
+from photorank.utils import io
+from photorank.utils.logging import logger
+
+from ..table.columns import check_columns, measured_rows
+
+
+def copy(
+    table: pd.DataFrame, to: str | os.PathLike[str], link: bool = False, dry_run: bool = False
+) -> list[Path]:
+    """Copy the photos of `table` into a folder, under their path in the ranked folder.
+
+    Nothing is overwritten: a photo that is there already (same size and time) is left as it is, and
+    if anything else stands in the way, nothing is copied at all.
+
+    Args:
+        link: make symbolic links instead of copies.
+        dry_run: touch nothing, only say what would be written.
+
+    Returns:
+        Where the photos are now (or would be).
+
+    Raises:
+        ValueError: not a ranked table, another file in the way, two photos of one name, a path that
+            leads out of the folder, or not one photo that is still where it was ranked.
+    """
+    check_columns(table, "file", "path")
+    folder = Path(os.path.abspath(os.path.expanduser(to)))
+    plan = _copies(measured_rows(table), folder)
+    blocked = [(source, target) for source, target in plan if _in_the_way(source, target, link)]
+    if blocked:
+        links = all(t.is_symlink() and t.resolve() == s.resolve() for s, t in blocked)
+        what = "exist as links to these photos" if links else "exist and differ"
+        raise ValueError(
+            f"{len(blocked)} of {len(plan)} files {what} in {folder} (first: {blocked[0][1].name}): "
+            "nothing was copied; give another folder"
+        )
+    for source, target in plan:
+        if not dry_run and not target.is_symlink() and not target.exists():
+            io.write(target, lambda part, of=source: _place(of, part, link))  # type: ignore[misc]
+    return [target for _, target in plan]
+
+
+def _place(source: Path, part: Path, link: bool) -> None:
+    if link:
+        part.symlink_to(source)
+    else:
+        shutil.copy2(source, part)
+
+
+def _copies(photos: pd.DataFrame, folder: Path) -> list[tuple[Path, Path]]:
+    """Pairs of a photo that is still there and the place that it goes to."""
+    pairs = [
+        (Path(path), folder / file)
+        for path, file in zip(photos["path"], photos["file"], strict=True)
+    ]
+    [(most, times)] = Counter(target for _, target in pairs).most_common(1) or [(folder, 0)]
+    if times > 1:
+        raise ValueError(
+            f"{times} photos would be {most}: nothing was copied; copy them to different folders"
+        )
+    for _, target in pairs:
+        if not Path(os.path.normpath(target)).is_relative_to(folder):
+            raise ValueError(
+                f"{target} lies outside {folder}: this table's file names lead out of it"
+            )
+    gone = [source for source, _ in pairs if not source.is_file()]
+    if gone:
+        said = f"{len(gone)} of {len(pairs)} photos are no longer there (first: {gone[0]})"
+        if len(gone) == len(pairs):
+            raise ValueError(f"{said}: rank the folder again")
+        logger.warning("%s: they are not copied", said)
+    return [pair for pair in pairs if pair[0] not in set(gone)]
+
+
+def _in_the_way(source: Path, target: Path, link: bool) -> bool:
+    if target.is_symlink():
+        return not (link and target.readlink() == source)
+    if not target.exists():
+        return False
+    here, there = source.stat(), target.stat()
+    return link or (here.st_size, int(here.st_mtime)) != (there.st_size, int(there.st_mtime))
+
+
+def check(copy_top: int, to: str, how: bool) -> None:
+    """Make sure that the command's flags belong together; `how`: whether one needs `to`.
+
+    Raises:
+        ValueError: they do not.
+    """
+    if copy_top < 0:
+        raise ValueError(f"copy_top is a whole number from 0 up, got {copy_top}")
+    if bool(copy_top) != bool(to) or (how and not to):
+        raise ValueError(
+            "--copy_top N and --to DIR go together, and --link, --keepers_only and --dry_run with them"
+        )

@@ -1,0 +1,221 @@
+"""Look at a ranking: a montage, why a photo scored as it did, copies of the best."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from photorank.evaluation.pages.contact_sheet import contact_sheet
+from photorank.evaluation.plots import montage as montages
+from photorank.features.photo.image import Photo, PhotoError
+from photorank.utils import io
+from photorank.utils.logging import logger
+from photorank.utils.words import near
+
+from ..table.columns import check_columns, columns_of, measured_rows
+
+
+@dataclass(frozen=True)
+class Page:
+    """A contact sheet; a notebook shows it, `html` is the whole page."""
+
+    html: str
+
+    def _repr_html_(self) -> str:
+        page = escape(self.html, quote=True)
+        return f'<iframe srcdoc="{page}" style="width: 100%; height: 640px; border: 0"></iframe>'
+
+
+def show(
+    table: pd.DataFrame, html: str | os.PathLike[str] | None = None, title: str = ""
+) -> Page | Path:
+    """Thumbnails in rank order with score and reasons, as one page that needs no network.
+
+    Args:
+        table: ranked photos, such as `table.head(20)`; failed ones stand at the end.
+        html: write the page to this file instead of returning it.
+        title: the heading.
+
+    Returns:
+        A page that a notebook displays, or the path written.
+
+    Raises:
+        ValueError: not a ranked table, or a place that cannot be written.
+    """
+    if html is None:
+        with tempfile.TemporaryDirectory() as folder:
+            page = Path(folder, "page.html")
+            contact_sheet(table, page, _picture, title)
+            return Page(page.read_text(encoding="utf-8"))
+    target = Path(html).expanduser()
+    io.check_ours(target)
+    where = target.absolute().parent
+    io.write(target, lambda part: contact_sheet(table, part, _picture, title, where))
+    return target
+
+
+def montage(table: pd.DataFrame, path: str | os.PathLike[str], title: str = "") -> Path:
+    """Write the photos of `table`, in its order, as one picture with rank, score and file name.
+
+    Args:
+        table: ranked photos; failed ones are left out, a photo that has gone since is a grey tile.
+        path: .png or .jpg.
+        title: one line above the photos.
+
+    Raises:
+        ValueError: not a ranked table, no photos, another suffix, or a place that cannot be written.
+    """
+    check_columns(table, "file", "path", "final_score")
+    target = Path(path).expanduser()
+    if target.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise ValueError(f"a montage is a .png or .jpg by its suffix, got {str(path)!r}")
+    io.check_ours(target)
+    photos = measured_rows(table)
+    captions = [
+        montages.Caption(str(row["file"]), _number(row, "rank"), row["final_score"], copies)
+        for (_, row), copies in zip(photos.iterrows(), _group_sizes(photos), strict=True)
+    ]
+    pictures = map(_picture, photos["path"])
+    io.write(target, lambda part: montages.montage(pictures, captions, part, title))
+    return target
+
+
+def warn_of_gone(table: pd.DataFrame) -> None:
+    """Say it once where photos are no longer where the table says."""
+    check_columns(table, "path")
+    paths = measured_rows(table)["path"]
+    gone = sum(not os.path.exists(str(path)) for path in paths)
+    if gone:
+        count = "none" if gone == len(paths) else f"{gone}"
+        can = "can" if gone == len(paths) else "cannot"
+        logger.warning("%s of the %d photos %s be opened: moved since?", count, len(paths), can)
+
+
+def keepers(table: pd.DataFrame) -> pd.DataFrame:
+    """The best photo of each near-duplicate group, in the table's order; all where none are marked."""
+    return table[table["dup_keeper"].astype(bool)] if "dup_keeper" in table else table
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Where a photo's score comes from; prints as words, `numbers` holds the same as a table."""
+
+    text: str
+    numbers: pd.DataFrame
+
+    def __str__(self) -> str:
+        return f"{self.text}\n{self.numbers.to_string(float_format=lambda v: f'{v:.3g}')}"
+
+    __repr__ = __str__
+
+
+def explain(table: pd.DataFrame, file: str | os.PathLike[str]) -> Explanation:
+    """Where the score of `file` comes from: each weighted column against the rest of the folder.
+
+    Returns:
+        `numbers` has one row per weighted column: value, `better_than` (share of the photos whose
+        value is worse, 0 to 1), norm, weight, contribution, and `against_mean` (contribution minus
+        the folder's mean contribution), largest effect first.
+
+    Raises:
+        ValueError: not a ranked table, no such file, several of the name, or one that failed.
+    """
+    row = _row(table, file)
+    ranked = measured_rows(table)
+    numbers = pd.DataFrame(
+        [_effect(ranked, row, column) for column in _weighted(ranked)],
+        columns=[
+            "column",
+            "value",
+            "better_than",
+            "norm",
+            "weight",
+            "contribution",
+            "against_mean",
+        ],
+    ).set_index("column")
+    numbers = numbers.sort_values("against_mean", key=abs, ascending=False)
+    place = (
+        f"{row['file']} is number {row['rank']:.0f} of {len(ranked)} with {row['final_score']:.3f}"
+    )
+    gains = _in_words(numbers[numbers["against_mean"] > 0.005])
+    losses = _in_words(numbers[numbers["against_mean"] < -0.005])
+    sentences = [
+        f"{place}; the mean is {ranked['final_score'].mean():.3f}.",
+        f"It gains by {gains}." if gains else "No column lifts it above the mean.",
+        f"It loses by {losses}." if losses else "No column lowers it below the mean.",
+    ]
+    return Explanation(" ".join(sentences), numbers)
+
+
+def _row(table: pd.DataFrame, file: str | os.PathLike[str]) -> Mapping[str, Any]:
+    check_columns(table, "rank", "file", "path", "final_score")
+    if not isinstance(file, str | os.PathLike):
+        raise ValueError(
+            f"explain takes a photo's file name or path, got {file!r}; the photo in row i of a table "
+            "is table['file'].iloc[i]"
+        )
+    file = os.fspath(file)
+    rows = table[(table["file"] == file) | (table["path"] == file)]
+    if rows.empty:
+        rows = table[[str(name).rsplit("/", 1)[-1] == file for name in table["file"]]]
+    if rows.empty:
+        raise ValueError(f"no photo {file!r} in this table; {near(file, map(str, table['file']))}")
+    if len(rows) > 1:
+        raise ValueError(
+            f"{len(rows)} photos are called {file!r}: give one of {', '.join(rows['path'][:5])}"
+        )
+    row: dict[str, Any] = {str(name): value for name, value in rows.iloc[0].items()}
+    if not np.isfinite(row["final_score"]):
+        raise ValueError(f"{file} failed and has no score: {row['error']}")
+    return row
+
+
+def _weighted(table: pd.DataFrame) -> list[Mapping[str, Any]]:
+    parts = [c for c in columns_of(table) if f"{c['name']}_contribution" in table]
+    return [c for c in parts if table[f"{c['name']}_contribution"].ne(0).any()]
+
+
+def _effect(
+    ranked: pd.DataFrame, row: Mapping[str, Any], column: Mapping[str, Any]
+) -> tuple[Any, ...]:
+    name = column["name"]
+    norm, part = row[f"{name}_norm"], row[f"{name}_contribution"]
+    worse = (ranked[f"{name}_norm"] < norm).mean()
+    parts = ranked[f"{name}_contribution"]
+    weight, mean = parts.max() / ranked[f"{name}_norm"].max(), parts.mean()
+    return name, row[name], worse, norm, weight, part, part - mean
+
+
+def _in_words(numbers: pd.DataFrame) -> str:
+    return ", ".join(
+        f"{name} ({row['value']:.3g}, better than {row['better_than']:.0%}: {row['against_mean']:+.2f})"
+        for name, row in numbers.iterrows()
+    )
+
+
+def _picture(path: str) -> np.ndarray | None:
+    """A photo's canonical picture, None if it cannot be opened any more."""
+    try:
+        return Photo.open(path).view()
+    except PhotoError:
+        return None
+
+
+def _group_sizes(photos: pd.DataFrame) -> list[int]:
+    """How many photos each one stands for: its whole group for a keeper, itself otherwise."""
+    if "dup_size" not in photos:
+        return [1] * len(photos)
+    return [int(size) for size in photos["dup_size"]]
+
+
+def _number(row: pd.Series[Any], name: str) -> int | None:
+    return None if pd.isna(row.get(name)) else int(row[name])

@@ -1,0 +1,56 @@
+"""Which photos to label next: those whose labels would teach the thresholds of the tags most."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from photorank.ranking.profiles import Profile
+from photorank.training.thresholds import to_label
+
+from ..table import columns as tables
+from ..table import files as table_files
+from . import tag as tagging
+
+
+def suggest(
+    table: Any,
+    number: int,
+    profile: str | os.PathLike[str] = "default",
+    only: Sequence[str] = (),
+    seed: int = 0,
+) -> pd.DataFrame:
+    """The photos whose labels would teach most, as a table to fill in with 1 or 0 in a spreadsheet.
+
+    Args:
+        table: as for `calibrate`.
+        number: how many photos.
+        profile: whose thresholds are in question.
+        only: tags; none: the faults that a person can see.
+        seed: another one, another choice.
+
+    Returns:
+        `file` and an empty column for each tag, in the order of the table; of near-duplicates only
+        the best.
+
+    Raises:
+        ValueError: a number below 1, or tags that there are not.
+    """
+    if number < 1:
+        raise ValueError(f"suggest is a whole number from 1 up, got {number}")
+    base = Profile.load(profile)
+    tagged, _ = tagging.told(tagging.marked(table_files.as_table(table)), base)
+    photos = tables.measured_rows(tagged)
+    if "dup_keeper" in photos:
+        photos = photos[photos["dup_keeper"].astype(bool)]
+    all_ = tagging.judged(base, photos)
+    wanted = list(only) or [*base.quality["serious"], *base.quality["minor"]]
+    there = [tag for tag in wanted if tag in all_]
+    tagging.check_there(only if there else wanted, all_)
+    scores = photos[[f"{tag}_score" for tag in there]].to_numpy(float)
+    rows = to_label(scores, np.array([base.threshold(tag) for tag in there]), number, seed)
+    return photos.iloc[np.sort(rows)][["file"]].assign(**dict.fromkeys(there, ""))

@@ -1,0 +1,263 @@
+"""Tune the weights of a ranking on ratings, or on degraded copies of a person's own photos."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from photorank.config.config import Settings
+from photorank.evaluation.proxy_metrics import proxy_metrics
+from photorank.ranking.dedup import scenes
+from photorank.ranking.fusion import MISSING, Scale
+from photorank.training.copies import choose, measurable, measure_copies, named
+from photorank.training.folds import Fold, scene_folds
+from photorank.training.weights.held_out import Result, by_cell, judge, seen_by, studies, verdict
+from photorank.training.weights.search import Pairs, Ratings, kind_folds
+from photorank.utils.logging import progress
+from photorank.utils.words import near
+
+from .. import models, pipeline
+from ..sources import NO_COPIES, check_table
+from ..table.columns import measured_rows
+from ..table.labels import match_labels, read_labels
+from .tuned import Tuned
+
+FEWEST_RATINGS, FEWEST_SCENES = 10, 5
+_FOLDS, _PHOTOS_PER_FOLD = 5, 10
+
+
+def tune(
+    source: Any,
+    labels: str | os.PathLike[str] | pd.DataFrame | None = None,
+    trials: int = 200,
+    seed: int = 0,
+    columns: Sequence[str] = (),
+    max_photos: int = 40,
+    **settings: Any,
+) -> Tuned:
+    """Tune the weights of a ranking, and find out on held-out photos whether that was worth it.
+
+    With `labels`: so that the score agrees with people's ratings (Spearman's rank correlation).
+    Without: so that degraded copies of the photos rank below their originals, which teaches what
+    those degradations are, and no taste. Writes nothing.
+
+    Args:
+        source: a table of measurements, the file of one, or photos as `rank` takes them.
+        labels: ratings (a table or the file of one: file, rating, perhaps scene); photos without a
+            rating are left out.
+        trials: how many sets of weights are tried in each fold.
+        seed: the same seed gives the same result.
+        columns: what to weigh; none: every ranked column that varies.
+        max_photos: without labels, how many photos to make copies of.
+        **settings: fields of `Settings`. `weights` are the baseline called default; `features` must
+            hold those of the table's columns that are not built in, for the copies.
+
+    Returns:
+        A mapping of weights for `rank(weights=...)`; its `held_out`, `differences` and `verdict` say
+        what they are worth.
+
+    Raises:
+        ValueError: too few photos or scenes, nothing that varies, labels that fit no photo, photos
+            that are gone, an unknown column or setting.
+    """
+    for name, number in {"trials": trials, "max_photos": max_photos}.items():
+        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+            raise ValueError(f"{name} is a whole number from 1 up, got {number!r}")
+    given = None if labels is None else read_labels(labels)  # a mistake there costs no measuring
+    chosen = Settings.load(settings)
+    check_table(source, chosen, NO_COPIES)
+    ranked = pipeline.rank_by(source, chosen)
+    photos = measured_rows(ranked)
+    if photos.empty:
+        raise ValueError("no photo here could be measured: there is nothing to tune on")
+    rated, notes = (None, []) if given is None else match_labels(given, photos)
+    if rated is not None:
+        _check_ratings(rated["rating"])
+    weighed = _to_weigh(ranked, columns, given.attrs["columns"] if given is not None else (), notes)
+    job = _Job(photos, weighed, _scenes(photos, rated, notes), chosen, trials, seed, notes)
+    return _on_copies(job, max_photos) if rated is None else _on_ratings(job, rated)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What both ways of tuning need: ranked photos, the columns to weigh, each photo's scene."""
+
+    photos: pd.DataFrame
+    columns: list[dict[str, Any]]
+    scenes: pd.Series[Any]
+    settings: Settings
+    trials: int
+    seed: int
+    notes: list[str]
+
+    def values(self, rows: pd.DataFrame, columns: Sequence[Mapping[str, Any]]) -> np.ndarray:
+        """(rows, columns) in [0, 1], on the scale by which `rank` ranked all photos."""
+        scale = Scale(**self.photos.attrs["photorank"]["scale"])
+        norms = [scale.normalise(c["name"], rows[c["name"]])[0] for c in columns]
+        return np.nan_to_num(np.stack(norms, axis=1), nan=MISSING)
+
+
+def _on_ratings(job: _Job, rated: pd.DataFrame) -> Tuned:
+    groups = job.scenes.loc[rated.index].to_numpy(int)
+    _check_scenes(groups, "rated photos")
+    values = job.values(job.photos.loc[rated.index], job.columns)
+    task = Ratings(values, rated["rating"].to_numpy(float), groups)
+    folds = scene_folds(groups, _parts(len(rated)), job.seed)
+    return _tuned(job, task, job.columns, _judged(job, task, job.columns, folds, folds), len(rated))
+
+
+def _parts(photos: int) -> int:
+    return max(2, min(_FOLDS, photos // _PHOTOS_PER_FOLD))
+
+
+def _on_copies(job: _Job, max_photos: int) -> Tuned:
+    settings = job.settings
+    if "aesthetic" not in {c["name"] for c in job.columns}:
+        settings = replace(settings, aesthetic="none", vocabulary="")  # no copy needs CLIP
+    columns, features = measurable(job.columns, models.features_of(settings), job.notes)
+    sample = choose(job.photos, job.scenes, max_photos, job.seed, job.notes)
+    workers = None if settings.workers == -1 else settings.workers
+    shown = {} if settings.quiet else {"watch": partial(progress, doing="degraded copies")}
+    copies, lost = measure_copies(list(sample["path"]), features, workers, job.seed, **shown)
+    if lost:
+        job.notes.append(named(lost, len(sample), "photos could not be opened or measured"))
+    scene_of = dict(zip(sample["path"], job.scenes.loc[sample.index], strict=True))
+    _check_scenes([scene_of[path] for path in copies["path"]], "photos to make copies of")
+    task = _pairs(copies, job.values(copies, columns), scene_of)
+    folds, halves = kind_folds(task, job.seed), scene_folds(task.groups, 2, job.seed)
+    result = _judged(job, task, columns, folds, halves)
+    levels = np.array([f"{k} {v}" for k, v in zip(task.kinds, task.levels, strict=True)])
+    return _tuned(
+        job,
+        task,
+        columns,
+        result,
+        copies["path"].nunique(),
+        kinds=by_cell(task, task.kinds, folds, result.by_fold),
+        cells=by_cell(task, levels, folds, result.by_fold),
+        seen=seen_by(task, [c["name"] for c in columns], job.seed),
+    )
+
+
+def _pairs(copies: pd.DataFrame, values: np.ndarray, scene_of: Mapping[str, int]) -> Pairs:
+    original = (copies["kind"] == "").to_numpy()
+    rows = dict(zip(copies.loc[original, "path"], values[original], strict=True))
+    made = copies[~original]
+    ahead = np.array([rows[path] for path in made["path"]]) - values[~original]
+    groups = np.array([scene_of[path] for path in made["path"]])
+    return Pairs(ahead, made["kind"].to_numpy(str), made["level"].to_numpy(int), groups)
+
+
+def _judged(
+    job: _Job,
+    task: Ratings | Pairs,
+    columns: Sequence[Mapping[str, Any]],
+    folds: Sequence[Fold],
+    control_folds: Sequence[Fold],
+) -> Result:
+    names = [c["name"] for c in columns]
+    default = np.array([job.photos.attrs["photorank"]["weights"].get(n, 0.0) for n in names])
+    baselines = {"default": default, "equal": np.ones(len(names))}
+    fair = {name: w / w.sum() for name, w in baselines.items() if w.sum() > 0}
+    total = job.trials * studies(folds, control_folds)
+    quiet = (number for number in range(total))
+    shown: Any = progress(range(total), total, "tuning", "trial")
+    with closing(quiet if job.settings.quiet else shown) as steps:
+        tick = partial(next, steps, None)
+        return judge(task, folds, control_folds, fair, job.trials, job.seed, tick)
+
+
+def _tuned(
+    job: _Job,
+    task: Ratings | Pairs,
+    columns: Sequence[Mapping[str, Any]],
+    result: Result,
+    photos: int,
+    **by_kind: pd.DataFrame,
+) -> Tuned:
+    names = [str(c["name"]) for c in columns]
+    shares = zip(names, result.weights.tolist(), strict=True)
+    weights = {name: share for name, share in shares if share > 0}
+    again = pipeline.rank_by(job.photos, replace(job.settings, weights=weights))
+    versions = {c["name"]: c["version"] for c in columns if c["name"] in weights and "version" in c}
+    return Tuned(
+        weights=weights,
+        held_out=result.held_out,
+        differences=result.differences,
+        verdict=verdict(result, task.chance),
+        agreement=task.meaning,
+        chance=task.chance,
+        by_fold=pd.DataFrame(result.by_fold["tuned"], columns=names),
+        proxy={"default": proxy_metrics(job.photos), "tuned": proxy_metrics(again)},
+        notes=job.notes,
+        record={
+            "photos": photos,
+            "scenes": len(np.unique(task.groups)),
+            "folds": len(result.by_fold["tuned"]),
+            "trials": job.trials,
+            "seed": job.seed,
+            "columns": versions,
+        },
+        **by_kind,
+    )
+
+
+def _to_weigh(
+    ranked: pd.DataFrame, wanted: Sequence[str], not_measured: Sequence[str], notes: list[str]
+) -> list[dict[str, Any]]:
+    """The declarations of the columns to weigh: those asked for, or all that vary."""
+    photos, record = measured_rows(ranked), ranked.attrs["photorank"]
+    known = {
+        c["name"]: c
+        for c in record["columns"]
+        if c["name"] in record["scale"]["columns"] and c["name"] not in not_measured
+    }
+    for name in wanted:
+        if name not in known:
+            raise ValueError(f"columns: no ranked column {name!r}; {near(name, known)}")
+    names = list(wanted) or list(known)
+    constant = [name for name in names if photos[name].nunique() < 2]
+    if len(constant) == len(names):
+        raise ValueError(
+            f"every column is the same for all {len(photos)} photos ({', '.join(names) or 'none'}): "
+            "there is nothing to weigh"
+        )
+    if constant:
+        notes.append(f"the same for every photo, so not weighed: {', '.join(constant)}")
+    return [known[name] for name in names if name not in constant]
+
+
+def _scenes(photos: pd.DataFrame, rated: pd.DataFrame | None, notes: list[str]) -> pd.Series[Any]:
+    """Each photo's scene: by the labels, by time and near-duplicates, or each alone."""
+    if rated is not None and "scene" in rated:
+        return scenes(photos.assign(scene=rated["scene"]), "scene")
+    if {"taken_at", "dup_group"} & set(photos):
+        return scenes(photos)
+    notes.append("no column taken_at or phash to tell scenes by: each photo counts as one")
+    return pd.Series(range(1, len(photos) + 1), index=photos.index)
+
+
+def _check_ratings(ratings: pd.Series[float]) -> None:
+    if len(ratings) < FEWEST_RATINGS:
+        raise ValueError(
+            f"ratings for {len(ratings)} of the photos: tuning needs {FEWEST_RATINGS} or more"
+        )
+    if ratings.nunique() == 1:
+        raise ValueError(f"all {len(ratings)} ratings are {ratings.iloc[0]:g}: nothing to learn")
+
+
+def _check_scenes(groups: Sequence[int] | np.ndarray, what: str) -> None:
+    count = len(np.unique(groups))
+    if count < FEWEST_SCENES:
+        raise ValueError(
+            f"{what}: {count} {'scene' if count == 1 else 'scenes'}; to hold some out and judge on "
+            f"them takes {FEWEST_SCENES} or more: take photos of more scenes, or name the scenes in a "
+            "labels column 'scene'"
+        )

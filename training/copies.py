@@ -1,0 +1,126 @@
+"""Degraded copies of a person's own photos, measured with the features that measured the photos."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from photorank.features.base import declare
+from photorank.features.photo.image import Photo, PhotoError
+from photorank.features.run.extract import extract as measure
+from photorank.features.run.parts import Row
+
+from .degradations import KINDS, degrade
+
+LEVELS = (2, 4)
+"""Of the five: one that an attentive viewer sees, and one that nobody overlooks."""
+
+_ORIGINAL = ("", 0)
+_SHOWN = 3
+
+
+def choose(
+    photos: pd.DataFrame, scenes: pd.Series[Any], count: int, seed: int, notes: list[str]
+) -> pd.DataFrame:
+    """Up to `count` photos whose files are still there, from as many scenes as can be.
+
+    Where near-duplicates are marked, the best of each group: a darker copy of a photo is better for
+    being brightened, and would teach the contrary.
+
+    Raises:
+        ValueError: none is there.
+    """
+    there = photos["path"].map(os.path.isfile).to_numpy(bool)
+    gone = photos.loc[~there, "path"].to_list()
+    if len(gone) == len(photos):
+        raise ValueError(
+            f"none of the {len(gone)} photos is where it was (the first: {gone[0]}): without labels, "
+            "tuning makes copies of them; rank the folder again, or give labels"
+        )
+    if gone:
+        notes.append(named(gone, len(photos), "photos are no longer there"))
+    if "dup_keeper" in photos:
+        there = there & photos["dup_keeper"].to_numpy(bool)
+    mixed = photos[there].sample(frac=1, random_state=seed)
+    turn = mixed.groupby(scenes.loc[mixed.index]).cumcount()
+    return mixed.loc[turn.sort_values(kind="stable").index].head(count)
+
+
+def measurable(
+    columns: Sequence[dict[str, Any]], features: Sequence[Any], notes: list[str]
+) -> tuple[list[dict[str, Any]], list[Any]]:
+    """The columns that `features` measure just as they were measured, and the features for them.
+
+    Raises:
+        ValueError: there is no such column.
+    """
+    here = {c["name"]: c["version"] for c in declare(features)}
+    kept = [c for c in columns if here.get(c["name"]) == c.get("version", "")]
+    names = {c["name"] for c in kept}
+    lost = ", ".join(c["name"] for c in columns if c["name"] not in names)
+    if not kept:
+        raise ValueError(
+            f"{lost}: measured by another version of photorank, or not by it: rank the photos again, "
+            "or give labels"
+        )
+    if lost:
+        notes.append(f"cannot be measured on copies as they were, so not weighed: {lost}")
+    return kept, [f for f in features if names & {column.name for column in f.columns}]
+
+
+def measure_copies(
+    paths: Sequence[str],
+    features: Sequence[Any],
+    workers: int | None,
+    seed: int,
+    watch: Callable[[Iterable[Row], int], Iterable[Row]] = lambda rows, total: rows,
+) -> tuple[pd.DataFrame, list[str]]:
+    """Measure each photo and a copy of it per kind and level, all made from its canonical picture.
+
+    Copies are made one after the other and never written to disk.
+
+    Args:
+        watch: passes the rows on, given how many will come; for a progress bar.
+
+    Returns:
+        A row per picture: `path`, `kind` ("" for the photo itself), `level`, the columns of
+        `features`; and the paths that could not be opened. A picture that could not be measured
+        costs its photo all rows.
+    """
+    made: list[tuple[str, str, int]] = []
+    lost: list[str] = []
+
+    def pictures() -> Iterator[tuple[str, np.ndarray]]:
+        for number, path in enumerate(paths):
+            try:
+                rgb = Photo.open(path).view()
+            except (OSError, PhotoError):
+                lost.append(path)
+                continue
+            for kind, level in (_ORIGINAL, *((k, v) for k in KINDS for v in LEVELS)):
+                made.append((path, kind, level))
+                yield path, degrade(rgb, kind, level, seed + number) if kind else rgb
+
+    total = len(paths) * (1 + len(KINDS) * len(LEVELS))
+    names = [column["name"] for column in declare(features)]
+    rows = [
+        [row.get(name) for name in ("error", *names)]
+        for row in watch(measure(pictures(), features, workers), total)
+    ]
+    table = pd.DataFrame(rows, columns=["error", *names])
+    table.insert(0, "path", [path for path, _, _ in made])
+    table.insert(1, "kind", [kind for _, kind, _ in made])
+    table.insert(2, "level", [level for _, _, level in made])
+    failed = set(table.loc[table["error"].notna(), "path"])
+    kept = table[~table["path"].isin(failed)].drop(columns="error")
+    return kept.reset_index(drop=True), [*lost, *sorted(failed)]
+
+
+def named(some: Sequence[str], of: int, what: str) -> str:
+    """How many of how many, and the first few of them."""
+    shown = ", ".join(some[:_SHOWN]) + " ..." * (len(some) > _SHOWN)
+    return f"{len(some)} of {of} {what}: {shown}"

@@ -1,0 +1,1 @@
+"""The search for weights, judged on what was held out."""
