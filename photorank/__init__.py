@@ -16,11 +16,11 @@ if not (_HERE / "features").is_dir():  # a checkout: the folders lie beside this
     __path__.append(str(_HERE.parent))
 
 _PUBLIC = {
-    "rank": ".pipeline",
-    "extract": ".pipeline",
-    "save": ".pipeline",
-    "load": ".pipeline",
-    "fit_scale": ".pipeline",
+    "rank": ".verbs.rank",
+    "extract": ".verbs.rank",
+    "save": ".table.files",
+    "load": ".table.files",
+    "fit_scale": ".verbs.rank",
     "download": ".models",
     "evaluate": ".verbs.evaluate",
     "drift": ".verbs.drift",
@@ -51,16 +51,16 @@ if TYPE_CHECKING:  # the same names once more, for editors and type checkers
     from .features.base import Feature as Feature
     from .features.base import Head as Head
     from .models import download as download
-    from .pipeline import extract as extract
-    from .pipeline import fit_scale as fit_scale
-    from .pipeline import load as load
-    from .pipeline import rank as rank
-    from .pipeline import save as save
     from .ranking.fusion import Scale as Scale
+    from .table.files import load as load
+    from .table.files import save as save
     from .verbs.calibrate import calibrate as calibrate
     from .verbs.copy import copy as copy
     from .verbs.drift import drift as drift
     from .verbs.evaluate import evaluate as evaluate
+    from .verbs.rank import extract as extract
+    from .verbs.rank import fit_scale as fit_scale
+    from .verbs.rank import rank as rank
     from .verbs.show import explain as explain
     from .verbs.show import montage as montage
     from .verbs.show import show as show

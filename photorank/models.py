@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from photorank.config.config import Settings, each_name
+from photorank.config.config import Settings
 from photorank.features import BUILTIN, aesthetic
 from photorank.features.clip import semantic
 from photorank.features.measures import faces
@@ -15,7 +15,7 @@ from photorank.features.quality import quality_head
 from photorank.features.run.extract import resolve
 from photorank.utils import hub
 from photorank.utils.logging import logger
-from photorank.utils.words import near
+from photorank.utils.words import each_name, near
 
 
 def download(**settings: Any) -> dict[str, str]:
@@ -32,27 +32,34 @@ def download(**settings: Any) -> dict[str, str]:
     return {"clip": str(checkpoint.weights), "faces": str(faces.find_yunet(download=True))}
 
 
-def fetch_models(settings: Settings) -> None:
-    """Download the models that this run could use and lacks. Without a network, `rank` says what is amiss."""
-    wanted: list[Callable[..., Any]] = []
+Finder = Callable[..., Any]
+"""Finds a model on this machine, or with `download=True` fetches it."""
+
+
+def missing(settings: Settings) -> list[Finder]:
+    """The models that this run could use and that are not here."""
+    wanted: list[Finder] = []
     if wants_clip(settings):
         wanted.append(partial(aesthetic.find_checkpoint, *clip_names(settings)))
-    if any(feature.name == "faces" for feature in _features(settings)):
+    if any(feature.name == "faces" for feature in _named(settings)):
         wanted.append(faces.find_yunet)
-    missing = [find for find in wanted if not _is_here(find)]
-    problem = hub.out_of_reach() if missing else None
-    if problem:
+    return [find for find in wanted if not _is_here(find)]
+
+
+def fetch(finders: Sequence[Finder]) -> None:
+    """Download models. What is not to be had is said; `features_of` then says what that costs."""
+    if problem := hub.out_of_reach():
         logger.info("no way to download the models that are missing (--verbose says why)")
         logger.debug("%s", problem)
         return
-    for find in missing:
+    for find in finders:
         try:
             find(download=True)
         except (aesthetic.CheckpointMissing, hub.HubError) as error:
             logger.info("%s", error)
 
 
-def _is_here(find: Callable[..., Any]) -> bool:
+def _is_here(find: Finder) -> bool:
     try:
         find()
     except (aesthetic.CheckpointMissing, hub.HubError):
@@ -60,12 +67,34 @@ def _is_here(find: Callable[..., Any]) -> bool:
     return True
 
 
+def check(settings: Settings) -> None:
+    """Find out what is wrong with the names of features, prompts and vocabulary.
+
+    Raises:
+        ValueError: the first mistake.
+    """
+    _named(settings)
+    _vocabulary(settings)
+    if wants_clip(settings):
+        aesthetic.prompt_pairs(settings.positive_prompt, settings.negative_prompt)
+
+
 def features_of(settings: Settings) -> list[Any]:
-    """What a run with these settings measures, as this machine can."""
-    return resolve([*_features(settings), *_clip_heads(settings)])
+    """What a run with these settings measures, as this machine can.
+
+    Raises:
+        ValueError: a mistake in a name, CLIP is asked for and not here, or nothing is left.
+    """
+    check(settings)
+    features = resolve([*_named(settings), *_clip_heads(settings)])
+    if not features:
+        raise ValueError(
+            "nothing to measure: CLIP is not to be had, and no other feature was named"
+        )
+    return features
 
 
-def _features(settings: Settings) -> list[Any]:
+def _named(settings: Settings) -> list[Any]:
     """The chosen features other than CLIP: given as such, or built-in ones by name."""
     builtin = {feature.name: feature for feature in BUILTIN}
     chosen = each_name(settings.features) or list(builtin)
@@ -89,7 +118,7 @@ def wants_clip(settings: Settings) -> bool:
     return settings.aesthetic == "clip"
 
 
-def vocabulary_of(settings: Settings) -> dict[str, str]:
+def _vocabulary(settings: Settings) -> dict[str, str]:
     """The semantic tags that are asked for, and their prompts.
 
     Raises:
@@ -107,7 +136,7 @@ def vocabulary_of(settings: Settings) -> dict[str, str]:
 
 def _clip_heads(settings: Settings) -> list[Any]:
     """CLIP's scores, or nothing where it is not wanted or, with `auto`, its weights are missing."""
-    vocabulary = vocabulary_of(settings)
+    vocabulary = _vocabulary(settings)
     if not wants_clip(settings):
         return []
     try:

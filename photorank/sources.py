@@ -1,20 +1,20 @@
-"""What to measure: the photos of a folder, a list of paths, or pictures in hand, and their names."""
+"""What to measure: the photos of folders, a list of paths, or pictures in hand, and their names."""
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from photorank.config.config import Settings
-from photorank.features import aesthetic
 from photorank.features.photo.image import photo_suffixes
 from photorank.features.run.extract import Source
 from photorank.utils.find import Found, find, inside, real
 
-from .models import wants_clip
-from .table.files import is_table
+from .table.record import Record
 
 NO_COPIES = ("limit", "exclude", "vocabulary")
 """The settings that bear neither on a table nor on degraded copies of its photos."""
@@ -27,82 +27,91 @@ OF_PHOTOS = (
 """The settings by which photos are measured: a table was, and takes no others."""
 
 
-def check(source: Any, settings: Settings) -> tuple[list[Source], list[str], dict[str, Any]]:
-    """What there is to measure: its photos, their names in the table, what the record says of them.
+@dataclass(frozen=True)
+class Photos:
+    """What there is to measure.
 
-    Raises:
-        ValueError: no photos, or prompts that do not pair: before anything is downloaded.
+    Attributes:
+        sources: paths, or names with pictures.
+        files: the name of each in the table.
+        record: what the table says of where they came from.
     """
-    sources, files, record = _sources(source, settings)
-    if not sources:
-        raise ValueError(_nothing_found(source, record))
-    if wants_clip(settings):
-        aesthetic.prompt_pairs(settings.positive_prompt, settings.negative_prompt)
-    return sources, files, record
+
+    sources: Sequence[Source]
+    files: Sequence[str]
+    record: Record
 
 
-def check_table(source: Any, asked: Settings, idle: Sequence[str] = OF_PHOTOS) -> None:
-    """Make sure that nothing is asked of a table that takes photos.
+def photos_of(source: Any, settings: Settings) -> Photos:
+    """The photos that `source` is or holds.
 
     Args:
-        source: a table, or anything else, of which all may be asked.
-        asked: what somebody asks of it, other than by `--config`.
-        idle: the names of the settings that it cannot answer.
+        source: a folder, several, a list of paths, or a mapping of name -> picture.
 
     Raises:
-        ValueError: one of those is not the default, but for `aesthetic="none"`, which a table can do.
+        ValueError: it is something else, cannot be read, or holds no photo.
     """
-    if not is_table(source):
-        return
-    usual = Settings.load({})
-    chosen = [name for name in idle if getattr(asked, name) != getattr(usual, name)]
-    if asked.aesthetic == "none":
-        chosen = [name for name in chosen if name != "aesthetic"]
-    if chosen:
-        flags = ", ".join(f"--{name}" for name in chosen)
-        raise ValueError(
-            f"{flags}: a table is taken as it was measured: give the folder of its photos instead, or "
-            "leave this out"
-        )
-
-
-def _sources(source: Any, settings: Settings) -> tuple[list[Source], list[str], dict[str, Any]]:
-    """What to measure, each photo's name in the table, and what the record says of them."""
-    record: dict[str, Any]
-    if isinstance(source, str | os.PathLike):
-        found = photos_in(source, settings)
+    folders = folders_of(source)
+    if folders:
+        found, above = photos_in(folders, settings)
         sources: list[Source] = list(found.photos)
-        folder = real(source)
-        files = [inside(folder, path).replace(os.sep, "/") for path in found.photos]
-        record = {
-            "source": str(folder),
-            "skipped": dict(found.skipped.most_common()),
-            "raw_beside_jpeg": found.raw_beside_jpeg,
-            "excluded": found.excluded,
-        }
+        files = [inside(above, path).replace(os.sep, "/") for path in found.photos]
+        record = Record(
+            source=str(above),
+            skipped=dict(found.skipped.most_common()),
+            raw_beside_jpeg=found.raw_beside_jpeg,
+            excluded=found.excluded,
+        )
     elif isinstance(source, Mapping):
-        sources, files, record = list(source.items()), list(source), {"source": "pictures"}
+        sources, files, record = list(source.items()), list(source), Record(source="pictures")
     else:
         sources = _paths(source)
-        files, record = [os.path.basename(str(path)) for path in sources], {"source": "paths"}
-    taken = settings.limit or len(sources)
-    record |= {"found": min(taken, len(sources)), "beyond_limit": max(0, len(sources) - taken)}
-    return sources[:taken], files[:taken], record
+        files, record = [os.path.basename(str(p)) for p in sources], Record(source="paths")
+    taken = min(settings.limit or len(sources), len(sources))
+    record["found"], record["beyond_limit"] = taken, len(sources) - taken
+    if not sources:
+        raise ValueError(_nothing_found(source, record))
+    return Photos(sources[:taken], files[:taken], record)
 
 
-def photos_in(folder: str | os.PathLike[str], settings: Settings) -> Found:
-    """The photos of a folder, without pictures that photorank draws.
+def folders_of(source: Any) -> list[str]:
+    """The folders that `source` names, if that is what it names; one path is always taken for one."""
+    if isinstance(source, str | os.PathLike):
+        return [os.fspath(source)]
+    some = list(source) if isinstance(source, list | tuple) else []
+    if some and all(
+        isinstance(f, str | os.PathLike) and Path(f).expanduser().is_dir() for f in some
+    ):
+        return [os.fspath(folder) for folder in some]
+    return []
+
+
+def common_parent(folders: Sequence[str]) -> Path:
+    """The folder itself, or what several folders lie in together."""
+    return Path(os.path.commonpath([real(folder) for folder in folders]))
+
+
+def photos_in(folders: Sequence[str], settings: Settings) -> tuple[Found, Path]:
+    """The photos of some folders without pictures that photorank draws, and what all lie in.
 
     Raises:
         ValueError: a folder that cannot be read.
     """
-    found = find(folder, photo_suffixes(), settings.exclude)
-    here = real(".")
+    here, above = real("."), common_parent(folders)
+    every = [find(folder, photo_suffixes(), settings.exclude) for folder in folders]
+    found = every[0]
+    if len(every) > 1:  # a folder inside another one is searched with it
+        found = Found(
+            photos=sorted({path for one in every for path in one.photos}),
+            skipped=sum((one.skipped for one in every), Counter()),
+            excluded=sum(one.excluded for one in every),
+            raw_beside_jpeg=sum(one.raw_beside_jpeg for one in every),
+        )
     photos = [path for path in found.photos if not _made_here(path, here)]
     if len(photos) < len(found.photos):
         found.skipped["made by photorank"] = len(found.photos) - len(photos)
     found.photos = photos
-    return found
+    return found, above
 
 
 def _made_here(path: str, here: Path) -> bool:
@@ -134,7 +143,7 @@ def _paths(source: Any) -> list[Source]:
         ) from error
 
 
-def _nothing_found(source: Any, record: Mapping[str, Any]) -> str:
+def _nothing_found(source: Any, record: Record) -> str:
     others = ", ".join(f"{n} {suffix}" for suffix, n in record.get("skipped", {}).items())
     seen = f"; other files there: {others}" if others else ""
     seen += f"; {record['excluded']} excluded" if record.get("excluded") else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from typing import Any, cast
 
 import pandas as pd
@@ -13,26 +12,39 @@ from photorank.ranking.fusion import Scale
 from photorank.ranking.weights import check_weights, read_weights
 from photorank.utils.logging import logger
 
+from .table.record import Record
 
-def scale_of(settings: Settings, columns: list[dict[str, Any]]) -> Scale | str:
-    """The scale that was given, read if it is a file; else the name of the one to fit to the table.
+
+def scale_of(
+    settings: Settings, columns: list[dict[str, Any]], record: Record
+) -> tuple[Scale | str, str]:
+    """The scale to use, or the name of the normalisation by which to fit one; and what it is called.
+
+    A table that was scored by a fixed scale keeps it where none is asked for: its scores then stay
+    what they are. Fitted scales are fitted anew: that is what they are for.
 
     Raises:
         ValueError: no scale, a damaged one, or one of another normalisation than is asked for.
     """
-    if isinstance(settings.scale, str) and not settings.scale:
-        return settings.normalization
-    scale, asked = _given_scale(settings.scale, columns), settings.normalization
+    given, asked = settings.scale, settings.normalization
+    name = record.get("settings", {}).get("scale", "")
+    if isinstance(given, str) and not given:
+        if not name or "scale" not in record or asked != "robust":
+            return asked, ""
+        logger.info("scores stay on the scale that the table was scored by (--scale gives another)")
+        kept = name != DEFAULT_SCALE
+        return Scale(**record["scale"]) if kept else _given_scale(name, columns), name
+    scale = _given_scale(given, columns)
     if asked not in ("robust", scale.method):
         raise ValueError(
             f"the scale is of the normalization {scale.method!r}, and {asked!r} is asked for: leave "
             "out one of the two"
         )
-    return scale
+    return scale, given if isinstance(given, str) else ""
 
 
 def _given_scale(given: Any, columns: list[dict[str, Any]]) -> Scale:
-    if given == DEFAULT_SCALE:
+    if isinstance(given, str) and given == DEFAULT_SCALE:
         given = DEFAULT_SCALE_FILE
     if isinstance(given, str | os.PathLike):
         return Scale.load(given, columns)
@@ -41,29 +53,13 @@ def _given_scale(given: Any, columns: list[dict[str, Any]]) -> Scale:
     return cast(Scale, given)
 
 
-def fixed_scale(table: pd.DataFrame, settings: Settings) -> dict[str, Any]:
-    """The scale that the table was scored by as a setting, if that was a fixed one and none is asked for.
-
-    Its scores then stay what they are. Fitted scales are fitted anew: that is what they are for.
-    """
-    record = table.attrs.get("photorank", {})
-    name = record.get("settings", {}).get("scale", "")
-    if not name or "scale" not in record or settings.scale or settings.normalization != "robust":
-        return {}
-    logger.info("scores stay on the scale that the table was scored by (--scale gives another)")
-    return {"scale": DEFAULT_SCALE if name == DEFAULT_SCALE else Scale(**record["scale"])}
-
-
-def weights_of(
+def default_weights(
     table: pd.DataFrame, columns: list[dict[str, Any]], settings: Settings, notes: list[str]
 ) -> dict[str, float]:
-    """The weights for this table: those given, or the default set for its columns."""
-    given = given_weights(settings, columns)
-    if given is not None:
-        return given
+    """The default set for the columns of this table."""
     has_clip = "aesthetic" in table and table["aesthetic"].notna().any()
-    sets = cast(Mapping[str, Any], settings.weights)
-    defaults = check_weights(sets["with_clip" if has_clip else "without_clip"], columns)
+    sets = settings.default_weights
+    defaults = check_weights(sets.with_clip if has_clip else sets.without_clip, columns)
     weights = {name: weight for name, weight in defaults.items() if name in table}
     if weights:
         return weights
@@ -76,6 +72,6 @@ def weights_of(
 
 def given_weights(settings: Settings, columns: list[dict[str, Any]]) -> dict[str, float] | None:
     """The user's own weights; None where the default sets stand."""
-    if isinstance(settings.weights, Mapping) and "with_clip" in settings.weights:
+    if settings.weights == "":
         return None
     return check_weights(read_weights(settings.weights, columns), columns)

@@ -391,7 +391,7 @@ def test_a_name_that_is_not_utf8_can_be_printed(folder: Path) -> None:
 
 
 def test_what_argparse_refuses_is_exit_2(capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments in (["rank", "x", "--device", "tpu"], ["rank", "x", "--nonsense"], []):
+    for arguments in (["rank", "x", "--device", "tpu"], ["rank", "x", "--nonsense"], ["rnak"]):
         with pytest.raises(SystemExit) as ended:
             main(arguments)
         assert ended.value.code == 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from photorank.utils.find import find
 
 
 def test_defaults_are_complete_and_valid() -> None:
-    assert set(defaults()) == {setting.name for setting in fields(Settings)}
+    assert set(defaults()) == set(Settings.model_fields)
     assert Settings.load({}).clip_model == "ViT-B-32"
 
 
@@ -41,7 +40,7 @@ def test_flags_go_before_the_file_and_the_file_before_the_defaults(tmp_path: Pat
         ({"workers": "two"}, "workers is a whole number from -1 up, got 'two'"),
         ({"strict": "no"}, "strict is true or false, got 'no'"),
         ({"exclude": 3}, "exclude is a list, got 3"),
-        ({"exclude": [3]}, r"exclude is a list of texts, got \(3,\)"),
+        ({"exclude": [3]}, "exclude is a list of texts, got 3"),
         ({"save_scale": 3}, "save_scale is text, got 3"),
     ],
 )
@@ -52,9 +51,9 @@ def test_wrong_settings(given: dict[str, object], message: str) -> None:
 
 def test_one_set_of_default_weights_leaves_the_other(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
-    file.write_text("[weights.with_clip]\naesthetic = 1")
-    sets = Settings.load({}, file).weights
-    assert sets == defaults()["weights"] | {"with_clip": {"aesthetic": 1}}
+    file.write_text("[default_weights.with_clip]\naesthetic = 1")
+    sets = Settings.load({}, file).default_weights.model_dump()
+    assert sets == defaults()["default_weights"] | {"with_clip": {"aesthetic": 1}}
 
 
 def test_a_path_is_as_good_as_its_text(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ FEATURES = (SHARPNESS, EXPOSURE, CONTRAST, NOISE, COLOURFULNESS, LAPLACIAN_VARIA
 RANKED = (QUALITY, *FEATURES)
 WEIGHTS = {  # faces are another test's matter
     name: weight
-    for name, weight in Settings.load({}).weights["without_clip"].items()
+    for name, weight in Settings.load({}).default_weights.without_clip.items()
     if name != "faces"
 }
 

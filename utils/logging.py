@@ -7,6 +7,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -43,11 +44,22 @@ def each_once(said: set[str]) -> Iterator[None]:
 
 def progress(items: Iterable[T], total: int, doing: str, unit: str = "photo") -> Iterator[T]:
     """Pass `items` on, showing how far they are: a bar on a terminal, else a line every 10 seconds."""
-    if sys.stderr.isatty():
-        from tqdm import tqdm
+    shown = _bar if sys.stderr.isatty() else _lines
+    yield from shown(items, total, doing, unit)
 
-        yield from tqdm(items, total=total, desc=doing, unit=unit, leave=False)
-        return
+
+def _bar(items: Iterable[T], total: int, doing: str, unit: str) -> Iterator[T]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), f"{unit}s,")
+    left = TimeRemainingColumn(elapsed_when_finished=True)
+    console = Console(stderr=True)
+    with Progress(*columns, left, "left", console=console, transient=True) as bar:
+        yield from bar.track(items, total=total, description=doing)
+
+
+def _lines(items: Iterable[T], total: int, doing: str, unit: str) -> Iterator[T]:
     start = last = time.monotonic()
     for done, item in enumerate(items, 1):
         yield item
@@ -55,4 +67,5 @@ def progress(items: Iterable[T], total: int, doing: str, unit: str = "photo") ->
         if now - last >= _SECONDS_BETWEEN_LINES:
             last = now
             rate = done / (now - start)
-            logger.info("%s: %d of %d (%.1f %ss/s)", doing, done, total, rate, unit)
+            left = timedelta(seconds=round((total - done) / rate))
+            logger.info("%s: %d of %d (%.1f %ss/s, %s left)", doing, done, total, rate, unit, left)

@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import logging
+import os
 from collections.abc import Sequence
-from dataclasses import fields
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
 
-from photorank.config.config import Settings, defaults, each_name
+from photorank.config.config import Settings, defaults
+from photorank.utils.logging import set_up_logging
+from photorank.utils.words import each_name
+
+COMMON = (
+    *("output_csv", "weights", "scale", "features", "aesthetic"),
+    *("dedup", "exclude", "quiet"),
+)
+"""The settings that people use; `--help_all` shows the others too."""
+
+LABELS = (
+    "your ratings: a table with the columns file (or path), rating (or stars, mos, score) and "
+    "perhaps scene"
+)
 
 
 class Names(argparse.Action):
@@ -18,69 +33,63 @@ class Names(argparse.Action):
 
 
 def add_table(parser: argparse.ArgumentParser) -> None:
+    """A ranked table, by place or by --input_csv."""
     given = parser.add_mutually_exclusive_group()
     text = "a ranked table (default: the newest in output/csvs)"
-    given.add_argument("table", nargs="?", metavar="FILE", help=text)
+    given.add_argument("table", nargs="?", default=None, metavar="FILE", help=text)
     given.add_argument("--input_csv", dest="table", metavar="FILE", help="the same as FILE")
 
 
-def add_copying(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("copies of the best photos")
-    group.add_argument(
-        "--copy_top", type=int, default=0, metavar="N", help="copy the first N photos; needs --to"
-    )
-    group.add_argument(
-        "--to", default="", metavar="DIR", help="where to; nothing there is ever overwritten"
-    )
-    switches = {
-        "--link": "make symbolic links instead of copies",
-        "--keepers_only": "count and copy only the best of each group of near-duplicates",
-        "--dry_run": "only say what would be copied",
-    }
-    for flag, text in switches.items():
-        group.add_argument(flag, action="store_true", default=False, help=text)
-
-
 def add_input(parser: argparse.ArgumentParser, also: str = "") -> None:
+    """Folders or a table, by place or by --input_dir."""
     given = parser.add_mutually_exclusive_group()
-    given.add_argument(
-        "input",
-        nargs="?",
-        metavar="DIR",
-        help="a folder of photos, or a table (.csv, .json, .parquet)",
-    )
-    given.add_argument("--input_dir", dest="input", metavar="DIR", help="the same as DIR")
-    if also:
-        given.add_argument(also, dest="input", metavar="FILE", help="a table; the same as DIR")
+    text = "folders of photos, or a table (.csv, .json, .parquet)"
+    given.add_argument("inputs", nargs="*", action="extend", default=[], metavar="DIR", help=text)
+    same: Any = {"dest": "inputs", "nargs": 1, "action": "extend", "metavar": "DIR"}
+    for flag in filter(None, ("--input_dir", also)):
+        given.add_argument(flag, **same, help="the same as DIR")
 
 
 def add_settings(
-    parser: argparse.ArgumentParser, only: Sequence[str] = (), without: Sequence[str] = ()
+    parser: argparse.ArgumentParser,
+    everything: bool,
+    only: Sequence[str] = (),
+    without: Sequence[str] = (),
 ) -> None:
-    """A flag for each field of `Settings`, or for some, and --config."""
-    default = defaults()
-    for setting in fields(Settings):
-        if (only and setting.name not in only) or setting.name in without:
-            continue
-        options: dict[str, Any] = {"help": _help(setting.metadata["help"], default[setting.name])}
-        if "bool" in str(setting.type):
-            options["action"] = "store_true"
-        elif setting.name == "features":
-            options |= {"nargs": "+", "metavar": "NAME"}
-        elif "tuple" in str(setting.type):
-            options |= {"action": "append", "metavar": setting.metadata["metavar"]}
-        elif str(setting.type) == "int":
-            options |= {"type": _count, "metavar": "N"}
-        elif setting.metadata["choices"]:
-            options["choices"] = setting.metadata["choices"]
-        else:
-            options["metavar"] = setting.metadata["metavar"]
-        parser.add_argument(f"--{setting.name}", **options)
-    parser.add_argument(
-        "--config",
-        metavar="FILE",
-        help="a TOML file with any of these settings; flags go before it",
-    )
+    """A flag for each field of `Settings`, or for some, and --config; help for the common ones."""
+    usual = defaults()
+    names = only or [n for n in Settings.model_fields if n not in (*without, "default_weights")]
+    for name in names:
+        options = _options(name, usual[name])
+        if not (everything or only or name in COMMON):
+            options["help"] = argparse.SUPPRESS
+        parser.add_argument(f"--{name}", **options)
+    text = "a TOML file with any of these settings; flags go before it"
+    hidden = argparse.SUPPRESS
+    parser.add_argument("--config", metavar="FILE", help=text if everything else hidden)
+    if not only:
+        more = "show the flags that are seldom needed too"
+        parser.add_argument("--help_all", action="help", help=more)
+
+
+def _options(name: str, usual: Any) -> dict[str, Any]:
+    """What argparse must know of a setting, from its declaration."""
+    field = Settings.model_fields[name]
+    kind, extra = field.annotation, field.json_schema_extra
+    named = {"metavar": extra.get("metavar") if isinstance(extra, dict) else None}
+    plain = isinstance(usual, str | int) and usual not in ("", 0, -1)
+    options = {"help": f"{field.description}" + f" (default: {usual})" * plain}
+    if kind is bool:
+        return options | {"action": "store_true"}
+    if name == "features":
+        return options | named | {"nargs": "+"}
+    if get_origin(kind) is tuple:
+        return options | named | {"action": "append"}
+    if kind is int:
+        return options | {"type": _count, "metavar": "N"}
+    if get_origin(kind) is Literal:
+        return options | {"choices": get_args(kind)}
+    return options | named
 
 
 def _count(text: str) -> int:
@@ -90,6 +99,51 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _help(text: str, default: Any) -> str:
-    plain = isinstance(default, str | int) and default not in ("", 0, -1)
-    return text + f" (default: {default})" * plain
+def the_input(command: str, inputs: list[str], flags: dict[str, Any]) -> Any:
+    """The table or folder to work on, or a list of folders.
+
+    In `--features a b DIR` argparse takes the folder for one more feature.
+
+    Raises:
+        ValueError: nothing was given, or several that are not all folders.
+    """
+    names = flags.get("features", [])
+    while not inputs and len(names) > 1 and Path(names[-1]).expanduser().exists():
+        inputs = [names.pop(), *inputs]
+    if not inputs:
+        raise ValueError(f"nothing to {command}: give a folder of photos (photorank {command} DIR)")
+    if len(inputs) == 1:
+        return inputs[0]
+    if others := [given for given in inputs if not Path(given).expanduser().is_dir()]:
+        raise ValueError(f"several inputs are folders each; {others[0]} is none")
+    return inputs
+
+
+def the_settings(flags: dict[str, Any], config: str | None, quiet: bool = False) -> Settings:
+    """The settings of a command, with a place to keep measurements; log lines at their level.
+
+    Unlike `photorank.rank`, the command has a cache of its own.
+    """
+    settings = Settings.load(flags, config)
+    noise = logging.WARNING if quiet or settings.quiet else logging.INFO
+    set_up_logging(logging.DEBUG if settings.verbose else noise)
+    if settings.cache:
+        return settings
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    folder = base if os.path.isabs(base) else os.path.expanduser("~/.cache")
+    place = os.path.join(folder, "photorank", "measurements.sqlite")
+    return settings.but(cache=place if os.path.isabs(place) else "off")
+
+
+def add_copying(parser: argparse.ArgumentParser) -> None:
+    """The flags that copy the best photos; `copies.py` does it."""
+    group = parser.add_argument_group("copies of the best photos")
+    group.add_argument("--copy_top", type=int, metavar="N", help="copy the first N; needs --to")
+    group.add_argument("--to", metavar="DIR", help="where to; nothing there is ever overwritten")
+    switches = {
+        "--link": "make symbolic links instead of copies",
+        "--keepers_only": "count and copy only the best of each group of near-duplicates",
+        "--dry_run": "only say what would be copied",
+    }
+    for flag, text in switches.items():
+        group.add_argument(flag, action="store_true", help=text)

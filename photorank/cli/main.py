@@ -1,22 +1,52 @@
-"""The command and its exit codes: `parser.py` says what may be typed, `commands.py` does it.
+"""The command line: which command is meant, and how it ends. Each command has a file of its own here.
 
 Nothing heavy is imported before the arguments are read.
 """
 
 from __future__ import annotations
 
+import argparse
+import importlib
 import io
 import logging
 import os
+import signal
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 
 from photorank.utils.logging import set_up_logging
+from photorank.utils.words import near
 
-from .parser import make_parser
+from .. import __version__
 
-DONE, WRONG_USE, INTERRUPTED = 0, 2, 130
+DONE, WRONG_USE, INTERRUPTED, TERMINATED = 0, 2, 130, 143
+
+COMMANDS = {
+    "rank": "rank folders of photos, or a table of measurements",
+    "explain": "say in words why a photo stands where it stands",
+    "tag": "say of each photo what is amiss with it, and what to do",
+    "show": "a page to look at a ranking, and copies of the best",
+    "evaluate": "figures and pictures of a ranking",
+    "tune": "find the weights that fit your ratings or your photos, and what they are worth",
+    "calibrate": "fit the thresholds of the tags to your labels, or choose photos to label",
+    "drift": "whether photos measure otherwise than those of a reference table",
+    "watch": "score the photos that arrive in a folder, and say when they drift",
+    "download": "fetch all models, for use without a network",
+}
+"""What each file beside this one does; the page of a command says the rest."""
+
+_TASKS = """\
+photorank puts the photos of a folder in order, best first, with the reasons.
+
+  photorank ~/shoot                     rank a folder
+  photorank show                        look at it: a page with thumbnails and reasons
+  photorank tag ~/shoot                 what is amiss with each photo: blurry, too dark, ...
+  photorank tune --labels stars.csv     fit the weights to your own ratings
+  photorank drift old.csv new.csv       compare two batches of photos
+
+"""
 
 
 def run() -> None:
@@ -28,28 +58,82 @@ def main(argv: Sequence[str]) -> int:
     """Run the command line `argv` and return its exit code.
 
     0: done; 1: done but some photos failed (only with --strict); 2: wrong use or nothing to rank;
-    3: done, and the photos have drifted (`drift` and `watch --once`); 130: interrupted.
+    3: done, and the photos have drifted (`drift` and `watch --once`); 130: interrupted; 143: ended
+    by SIGTERM.
     """
-    arguments = vars(make_parser().parse_args(argv))
+    name, *words = _with_command(argv)
+    command = importlib.import_module(f".{name}", __package__)
+    parser = argparse.ArgumentParser(
+        prog=f"photorank {name}",
+        description=command.__doc__,
+        argument_default=argparse.SUPPRESS,
+    )
+    command.add_arguments(parser, "--help_all" in words)
+    arguments = vars(parser.parse_args(words))
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")  # file names need not be UTF-8
     try:
-        from photorank.features.photo.image import hush_libtiff
-
-        from . import commands
-
-        warnings.filterwarnings("ignore", module="PIL")  # a damaged photo's row says what matters
-        logging.getLogger("PIL").setLevel(logging.CRITICAL)
-        hush_libtiff()
-        set_up_logging(logging.WARNING)  # a command with settings asks for more, if at all
-        command: Callable[..., int] = getattr(commands, arguments.pop("command"))
-        return command(**arguments)
+        _prepare()
+        code: int = command.run(**arguments)
+        return code
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except KeyboardInterrupt:
         print("photorank: interrupted; no file is half-written", file=sys.stderr)
         return INTERRUPTED
+    except _Terminated:
+        print("photorank: ended; no file is half-written", file=sys.stderr)
+        return TERMINATED
     except (ValueError, ImportError, OSError) as error:
         print(f"photorank: {error}", file=sys.stderr)
         return WRONG_USE
+
+
+def _with_command(argv: Sequence[str]) -> list[str]:
+    """The words typed, with `rank` before what is there to be ranked.
+
+    Raises:
+        SystemExit: 0 after help or version, 2 where no command is meant.
+    """
+    first = argv[0] if argv else ""
+    if first in COMMANDS:
+        return list(argv)
+    if first == "--version":
+        print(f"photorank {__version__}")
+        sys.exit(DONE)
+    if first in ("", "-h", "--help"):
+        print(_TASKS + _all_commands())
+        sys.exit(DONE)
+    if Path(first).expanduser().exists():
+        return ["rank", *argv]
+    hint = near(first, COMMANDS)
+    print(f"photorank: {first!r} is no command, folder or table; {hint}", file=sys.stderr)
+    sys.exit(WRONG_USE)
+
+
+def _all_commands() -> str:
+    lines = [f"  {name:<10} {what}" for name, what in COMMANDS.items()]
+    return "\n".join(["commands (photorank COMMAND --help says more):", *lines])
+
+
+class _Terminated(Exception):  # noqa: N818  no error: a wish
+    """SIGTERM has come."""
+
+
+def _prepare() -> None:
+    """What holds for every command: quiet libraries, log lines, a clean end on SIGTERM."""
+    from photorank.features.photo.image import hush_libtiff
+
+    warnings.filterwarnings("ignore", module="PIL")  # a damaged photo's row says what matters
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
+    hush_libtiff()
+    set_up_logging(logging.WARNING)  # a command with settings asks for more, if at all
+
+    def end(*_: object) -> None:
+        raise _Terminated
+
+    try:
+        signal.signal(signal.SIGTERM, end)
+    except ValueError:  # called in another thread, whose process has its own way to end
+        return

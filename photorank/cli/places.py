@@ -8,12 +8,10 @@ import json
 import os
 import shutil
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from photorank.config.config import Settings
-from photorank.utils.find import real
+from ..sources import common_parent, folders_of
 
 
 def own_command() -> str:
@@ -22,18 +20,6 @@ def own_command() -> str:
     if shutil.which("photorank") or not beside.is_file():
         return "photorank"
     return min(str(beside), os.path.relpath(beside), key=len)
-
-
-def taken_for_a_feature(flags: dict[str, Any], command: str) -> str:
-    """The folder in `--features a b DIR`, which argparse takes for one more feature.
-
-    Raises:
-        ValueError: no folder was given.
-    """
-    names = flags.get("features", [])
-    if len(names) > 1 and Path(names[-1]).expanduser().exists():
-        return str(names.pop())
-    raise ValueError(f"nothing to {command}: give a folder of photos (photorank {command} DIR)")
 
 
 def newest_table() -> Path:
@@ -63,11 +49,11 @@ def newest_table_or_demo() -> str:
     return folder
 
 
-def default_output(input: str) -> Path:
+def default_output(source: Any) -> Path:
     """output/csvs/<folder>.csv, unless that was made from another folder of the same name."""
-    folder = real(input)
+    folder = the_place(source)
     made_from = "table" if folder.is_file() else "source"
-    name = (folder.stem if folder.is_file() else folder.name) or "root"
+    name = name_of(source)
     csv = Path("output", "csvs", f"{name}.csv")
     record = csv.with_name(f"{name}.meta.json")
     try:
@@ -78,17 +64,18 @@ def default_output(input: str) -> Path:
     return csv if same else csv.with_name(f"{name}-{digest}.csv")
 
 
+def the_place(source: Any) -> Path:
+    """The table or folder, or what several folders lie in."""
+    return common_parent(folders_of(source))
+
+
+def name_of(source: Any) -> str:
+    """What the files are called that are made of a table or of folders."""
+    place = the_place(source)
+    return (place.stem if place.is_file() else place.name) or "root"
+
+
 def free(stem: str, suffix: str) -> Path:
     """The first of stem-1, stem-2, ... that is not there yet."""
     names = (Path(f"{stem}-{number}{suffix}") for number in itertools.count(1))
     return next(name for name in names if not name.exists())
-
-
-def with_cache(settings: Settings) -> Settings:
-    """With a place to keep measurements: unlike `photorank.rank`, the command has one of its own."""
-    if settings.cache:
-        return settings
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    folder = base if os.path.isabs(base) else os.path.expanduser("~/.cache")
-    place = os.path.join(folder, "photorank", "measurements.sqlite")
-    return replace(settings, cache=place if os.path.isabs(place) else "off")

@@ -2,44 +2,59 @@
 
 from __future__ import annotations
 
-import shutil
-import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from photorank.ranking.classes import CLASSES
+from photorank.ranking.tags import Tagged
+from photorank.utils.words import printable
+
+from ..table.columns import failed_rows, measured_rows
+from ..table.record import Record, record_of
 
 _WHAT_BECAME = {
     "mark": "see dup_*; the order stays",
     "keep-best": "ranked after all others",
 }
 _FIRST, _LAST = 10, 3
-_NOT_A_TERMINAL = (160, 24)  # wide enough for any line: a file or a pipe is not cut
+_NOT_A_TERMINAL = 160  # columns: wide enough for any line
 
 
-def print_summary(table: pd.DataFrame, record: Mapping[str, Any], written: Sequence[Path]) -> None:
+def print_summary(table: pd.DataFrame, record: Record, written: Sequence[Path]) -> None:
     """Print how many photos were ranked, failed and skipped, the best and the worst, and the files."""
-    print(
-        f"{counted(record['ranked'], 'ranked', record['failed'], record)} ({record['seconds']:.1f} s)"
-    )
-    for line in _failures(table[table["error"].notna()]):
-        print(line)
-    if record.get("near_duplicates"):
-        print(
-            f"{record['near_duplicates']} of them near-duplicates of a better one: "
-            + _WHAT_BECAME[record["settings"]["dedup"]]
-        )
-    ranked = table[table["error"].isna()]
-    columns = shutil.get_terminal_size(_NOT_A_TERMINAL).columns
-    if len(ranked):
-        if record["tags"]["counts"]:
-            print(_tags(ranked, record, columns))
-        print(_best_and_worst(ranked, record["weights"], columns))
+    is_narrow = sys.stdout.isatty() or "COLUMNS" in os.environ
+    width = None if is_narrow else _NOT_A_TERMINAL  # a file or a pipe is not cut
+    console = Console(highlight=False, markup=False, emoji=False, width=width)
+    with console.capture() as drawn:  # rich would take a closed pipe for an error
+        for line in _lines(table, record, console.width):
+            console.print(line)
+    print(*(line.rstrip() for line in drawn.get().splitlines()), sep="\n")
     for path in written:
         print(f"wrote {path}")
+
+
+def _lines(table: pd.DataFrame, record: Record, width: int) -> Iterator[str | Text | Table]:
+    count = counted(record["ranked"], "ranked", record["failed"], record)
+    yield f"{count} ({record['seconds']:.1f} s)"
+    for line in _failures(failed_rows(table)):
+        yield Text(line, "red")
+    if record.get("near_duplicates"):
+        became = _WHAT_BECAME[record["settings"]["dedup"]]
+        yield f"{record['near_duplicates']} of them near-duplicates of a better one: {became}"
+    ranked = measured_rows(table)
+    if len(ranked):
+        if record["tags"]["counts"]:
+            yield _tags(ranked, record)
+        yield _best_and_worst(ranked, record["weights"], width)
 
 
 def _failures(failed: pd.DataFrame) -> list[str]:
@@ -52,7 +67,7 @@ def _failures(failed: pd.DataFrame) -> list[str]:
     return [*lines, f"failed: {more} more, the last rows of the table"] if more else lines
 
 
-def counted(done: int, what: str, failed: int, record: Mapping[str, Any]) -> str:
+def counted(done: int, what: str, failed: int, record: Record) -> str:
     """How many photos something was done with, how many failed, and what else lay there."""
     skipped = ", ".join(f"{n} {suffix}" for suffix, n in record.get("skipped", {}).items())
     return (
@@ -62,46 +77,37 @@ def counted(done: int, what: str, failed: int, record: Mapping[str, Any]) -> str
     )
 
 
-def _tags(ranked: pd.DataFrame, record: Mapping[str, Any], columns: int) -> str:
+def _tags(ranked: pd.DataFrame, record: Record) -> str:
     """How many photos of each quality class, and the commonest tags."""
     classes = ranked["quality_class"].value_counts()
     counts = record["tags"]["counts"].items()
     common = sorted((pair for pair in counts if pair[1]), key=lambda pair: -pair[1])
-    start = ", ".join(f"{classes.get(name, 0)} {name}" for name in CLASSES) + "; tags: "
-    words = [f"{n} {name}" for name, n in common]
-    shown = _fitting(words, columns - len(start) - len(", …"))
-    return start + (shown or "none") + ", …" * (shown != ", ".join(words))
+    start = ", ".join(f"{classes.get(name, 0)} {name}" for name in CLASSES)
+    return f"{start}; tags: {', '.join(f'{n} {name}' for name, n in common) or 'none'}"
 
 
-def _fitting(words: Iterable[str], width: int) -> str:
-    """As many of the words, comma-separated, as fit in a width; the first one always."""
-    line = ""
-    for word in words:
-        longer = f"{line}, {word}" if line else word
-        if line and len(longer) > width:
-            break
-        line = longer
-    return line
-
-
-def _best_and_worst(ranked: pd.DataFrame, weights: Mapping[str, float], columns: int) -> str:
+def _best_and_worst(ranked: pd.DataFrame, weights: Mapping[str, float], columns: int) -> Table:
     """A line per photo for the first ten and the last three: rank, score, file, what made the score."""
     shown = ranked
     if len(ranked) > _FIRST + _LAST:
         shown = ranked.iloc[[*range(_FIRST), *range(-_LAST, 0)]]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("rank", justify="right")
+    table.add_column("score", justify="right")
+    table.add_column("file", no_wrap=True)
     why = "against the folder's mean" if len(ranked) > 1 else "what adds up to it"
-    room = max(20, columns - len(f" rank  score    {why}"))
-    width = min(40, room, max(_terminal_width(printable(file)) for file in shown["file"]))
+    table.add_column(why, no_wrap=True, overflow="ellipsis")
     parts = ranked[[f"{name}_contribution" for name in weights]]
     above = parts.loc[shown.index] - (parts.mean() if len(ranked) > 1 else 0)
-    lines = [
-        f"{row['rank']:>5}  {row['final_score']:.3f}  {padded(printable(row['file'], width), width)}  "
-        + _fitting(reasons, columns - width - 16)
-        for (_, row), reasons in zip(shown.iterrows(), _reasons(above), strict=True)
-    ]
-    if len(shown) < len(ranked):
-        lines.insert(_FIRST, f"{'...':>5}")
-    return "\n".join([f" rank  score  {'file':<{width}}  {why}", *lines])
+    width = max(16, min(40, columns // 2 - 8))
+    rows = zip(shown.iterrows(), _reasons(above), strict=True)
+    for place, ((_, row), reasons) in enumerate(rows):
+        if place == _FIRST < len(ranked) - _LAST:
+            table.add_row("...")
+        file = Text(printable(row["file"], width), "green" if place < _FIRST else "red")
+        score = f"{row['final_score']:.3f}"
+        table.add_row(str(row["rank"]), score, file, Text(", ".join(reasons)))
+    return table
 
 
 def _reasons(above: pd.DataFrame) -> list[list[str]]:
@@ -114,25 +120,51 @@ def _reasons(above: pd.DataFrame) -> list[list[str]]:
     return reasons
 
 
-def printable(name: str, width: int = 40) -> str:
-    """A file name for one line of a terminal: nothing that moves the cursor, the middle left out."""
-    name = "".join(c if c.isprintable() else "?" for c in name)
-    if _terminal_width(name) <= width:
-        return name
-    start, end = name[: len(name) // 2], name[len(name) // 2 :]
-    while _terminal_width(f"{start}…{end}") > width:
-        if _terminal_width(start) >= _terminal_width(end):
-            start = start[:-1]
-        else:
-            end = end[1:]
-    return f"{start}…{end}"
+def print_json(found: Mapping[str, Any]) -> None:
+    """Figures or a record as JSON, and nothing else."""
+    print(json.dumps(found, indent=1, default=str))
 
 
-def _terminal_width(text: str) -> int:
-    """How many columns of a terminal a text takes: Chinese, Japanese, Korean and emoji two each."""
-    return sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
+def check_any_read(table: pd.DataFrame, written: Sequence[Path]) -> None:
+    """Make sure that not all photos failed.
+
+    Raises:
+        ValueError: they did.
+    """
+    if measured_rows(table).empty:
+        first, (reasons,) = table.iloc[0], [p for p in written if p.name.endswith(".failed.csv")]
+        raise ValueError(
+            f"none of the {len(table)} photos could be read (the first, {printable(first['file'])}: "
+            f"{first['error']}); the reasons are in {reasons}"
+        )
 
 
-def padded(text: str, width: int) -> str:
-    """A text and spaces up to a width in columns of a terminal."""
-    return text + " " * (width - _terminal_width(text))
+def of_tags(tagged: pd.DataFrame, found: Tagged, beside: Record) -> str:
+    """The summary: how many photos there are, of each class and with each tag, and what holds for all.
+
+    Args:
+        tagged, found: from `with_tags`.
+        beside: the record of a folder, which says what else lay there.
+    """
+    photos = measured_rows(tagged)
+    first = counted(len(photos), "tagged", len(tagged) - len(photos), beside)
+    if photos.empty:
+        return first
+    record = record_of(tagged)["tags"]
+    classes = photos["quality_class"].value_counts()
+    lines = [
+        first,
+        f"by the profile {record['profile']} {record['version']}: "
+        + ", ".join(f"{classes.get(name, 0)} {name}" for name in CLASSES),
+        f"{'tag':<16} photos  share  the surest one",
+    ]
+    for name, count in record["counts"].items():
+        surest = photos["file"].iloc[int(photos[f"{name}_score"].argmax())] if count else ""
+        surest = printable(surest)
+        lines.append(
+            f"{name:<16} {count:>6}  {count / max(1, len(photos)):>5.0%}  {surest}".rstrip()
+        )
+    for name, share in found.common.items():
+        lines.append(f"{name}: {share:.0%} of the photos, a property of the folder, not of a photo")
+    lines += [f"{name}: left out, it {why}" for name, why in found.left_out.items()]
+    return "\n".join(lines)

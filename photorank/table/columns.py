@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from photorank.features.quality import LEVELS
 from photorank.features.run.extract import FACTS
 from photorank.ranking.profiles import shipped_tags
 from photorank.utils.words import near
+
+from .record import record_of, with_record
 
 SCORE_1_TO_10 = "score_1_to_10"
 """`final_score` read from 1 to 10; only there with the default scale, on which it means something."""
@@ -72,9 +75,7 @@ def columns_of(table: pd.DataFrame, lower_is_better: Sequence[str] = ()) -> list
     Raises:
         ValueError: a name in `lower_is_better` that is no column.
     """
-    recorded = table.attrs.get("photorank", {}).get("columns", [])
-    aesthetic = asdict(AESTHETIC) | {"version": ""}
-    own = {c["name"]: c for c in [aesthetic, *declare(BUILTIN), *recorded]}
+    own = {c["name"]: c for c in [*_built_in(), *record_of(table).get("columns", [])]}
     numeric = [str(name) for name in table.select_dtypes("number").columns]
     reserved = {*FACTS, *FIRST_COLUMNS, *own}
     foreign = [n for n in numeric if n not in reserved]
@@ -83,6 +84,16 @@ def columns_of(table: pd.DataFrame, lower_is_better: Sequence[str] = ()) -> list
         if name not in numeric:
             raise ValueError(f"lower_is_better: no numeric column {name!r}; {near(name, numeric)}")
     return [c | {"better": "lower"} if c["name"] in lower_is_better else c for c in columns]
+
+
+@cache
+def _built_in() -> list[dict[str, Any]]:
+    return [asdict(AESTHETIC) | {"version": ""}, *declare(BUILTIN)]
+
+
+def empty_table(columns: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """The table that a run has before its first row."""
+    return with_record(pd.DataFrame({c["name"]: [] for c in columns}), {"columns": [*columns]})
 
 
 def measured_rows(table: pd.DataFrame) -> pd.DataFrame:
@@ -103,8 +114,7 @@ def _is_measured(table: pd.DataFrame) -> pd.Series[bool]:
 
 def tag_columns(table: pd.DataFrame) -> list[str]:
     """The columns that tagging added: those of the tags in its record, or of a shipped profile."""
-    record = table.attrs.get("photorank", {}).get("tags", {})
-    known = shipped_tags().union(record.get("counts", ()))
+    known = shipped_tags().union(record_of(table).get("tags", {}).get("counts", ()))
     judged = {tag for tag in known if {f"is_{tag}", f"{tag}_score"} <= set(table.columns)}
     made = {*TAG_COLUMNS, *(f"is_{t}" for t in judged), *(f"{t}_score" for t in judged)}
     return [str(name) for name in table.columns if name in made]
@@ -135,6 +145,11 @@ def with_names(table: pd.DataFrame) -> pd.DataFrame:
     errors = named.get("error", failed)
     named["error"] = pd.Series(None, index=named.index, dtype=object).mask(failed, errors)
     return named.reset_index(drop=True)  # tables that were put together repeat their labels
+
+
+def cleaned(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Any table as it can be ranked, without what an earlier ranking added; and what was amiss."""
+    return with_numbers(with_names(table.drop(columns=derived_columns(table))))
 
 
 def with_numbers(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

@@ -14,6 +14,7 @@ from photorank.utils.logging import logger
 
 from .. import __version__
 from .columns import failed_rows
+from .record import read_record, record_of, with_record
 from .versions import outdated
 
 
@@ -31,7 +32,7 @@ def save(table: pd.DataFrame, path: str | os.PathLike[str]) -> list[Path]:
     check_output(target)
     record, failures = _beside(target, ".meta.json"), _beside(target, ".failed.csv")
     io.write_table(table, target)
-    about = {"photorank": __version__} | table.attrs.get("photorank", {})
+    about = {"photorank": __version__} | record_of(table)
     text = json.dumps(about, indent=1, default=str)
     io.write_text(record, text + "\n")
     failed = failed_rows(table).filter(["file", "path", "error"])
@@ -53,28 +54,10 @@ def load(path: str | os.PathLike[str]) -> pd.DataFrame:
     table = io.read_table(path)
     record = _beside(Path(path).expanduser(), ".meta.json")
     if record.exists():
-        table.attrs["photorank"] = _read_record(record)
-        if old := outdated(table.attrs["photorank"]):
+        with_record(table, read_record(record))
+        if old := outdated(record_of(table)):
             logger.warning("%s: %s", path, old)
     return table
-
-
-def _read_record(path: Path) -> dict[str, Any]:
-    """The record that `save` wrote.
-
-    Raises:
-        ValueError: it is damaged, or somebody else's.
-    """
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        columns = record.get("columns", [])
-        named = all({"name", "better"} <= set(c) for c in columns)
-        if "photorank" in record and named and isinstance(record.get("tags", {}), dict):
-            return dict(record)
-        problem = "not photorank's"
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        problem = f"damaged ({error})"
-    raise ValueError(f"{path} is {problem}: move it away, or rank the photos again")
 
 
 def is_table(source: Any) -> bool:
@@ -112,7 +95,7 @@ def check_output(path: Path) -> None:
     io.check_writable(path)
     record = _beside(path, ".meta.json")
     if record.exists():
-        _read_record(record)
+        read_record(record)
         return
     for other in (path, _beside(path, ".failed.csv")):
         if other.exists() and other.stat().st_size:

@@ -18,10 +18,10 @@ from photorank.ranking.profiles import Profile
 from photorank.training.thresholds import likelihood, likely, threshold
 from photorank.utils import io
 
-from ..table import columns as tables
-from ..table import files as table_files
+from ..table.columns import columns_of, measured_rows
+from ..table.files import as_table
 from ..table.labels import Labels, match_labels, read_answers
-from . import tag as tagging
+from ..table.tags import check_there, judged, marked, told
 
 FEWEST = 3  # labels of each kind: with fewer a threshold is a guess
 
@@ -112,12 +112,12 @@ def calibrate(
     _check_wish(precision, recall)
     base = Profile.load(profile)
     given = labels if isinstance(labels, pd.DataFrame) else io.read_table(labels)
-    tagged, _ = tagging.told(tagging.marked(table_files.as_table(table)), base)
-    photos = tables.measured_rows(tagged)
+    tagged, _ = told(marked(as_table(table)), base)
+    photos = measured_rows(tagged)
     rows: dict[str, dict[str, Any]] = {}
     notes: list[str] = []
     curves: dict[str, tuple[np.ndarray, np.ndarray, float]] = {}
-    asked = _labelled(given, tagging.judged(base, photos), only)
+    asked = _labelled(given, judged(base, photos), only)
     answers = read_answers(given, asked)
     for tag in asked:
         scores = photos[f"{tag}_score"].dropna()
@@ -141,7 +141,7 @@ def calibrate(
     made |= {name: wished for name, wished in wishes.items() if wished}
     if not isinstance(labels, pd.DataFrame):
         made["labels"] = Path(labels).name
-    new = _profile(base, rows, made, tables.columns_of(tagged))
+    new = _profile(base, rows, made, columns_of(tagged))
     return Calibrated(new, pd.DataFrame.from_dict(rows, orient="index"), notes, curves)
 
 
@@ -186,7 +186,7 @@ def check_new(path: str | os.PathLike[str]) -> Path:
 
 def _labelled(labels: pd.DataFrame, there: Sequence[str], only: Sequence[str]) -> list[str]:
     """The tags that the labels speak of and the table has, all or some."""
-    tagging.check_there(only, there)
+    check_there(only, there)
     tags = list(dict.fromkeys(only)) or [tag for tag in there if tag in labels]
     if not tags or set(tags) - set(labels):
         wanted = ", ".join(only or there)

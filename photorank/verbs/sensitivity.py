@@ -7,15 +7,16 @@ from typing import Any
 
 import pandas as pd
 
+from photorank.evaluation.text_table import WIDTH
 from photorank.features import BUILTIN
 from photorank.features.photo.image import Photo, PhotoError
 from photorank.training.degradations import LEVELS, degrade
 from photorank.utils.logging import progress
 
-from ..pipeline import extract
-from ..table import columns as tables
-from ..table import files as table_files
-from . import tag as tagging
+from ..table.columns import measured_rows, with_names
+from ..table.files import as_table
+from .rank import extract
+from .tag import tag
 
 _KINDS = ("defocus", "motion_blur", "underexposure", "overexposure", "gaussian_noise")
 _SEEN = [f for f in BUILTIN if f.name not in ("faces", "phash", "content_hash")]
@@ -38,7 +39,7 @@ def sensitivity(
         ValueError: none of the photos can be opened.
     """
     found = []
-    measured = tables.measured_rows(tables.with_names(table_files.as_table(table)))
+    measured = measured_rows(with_names(as_table(table)))
     paths = list(measured["path"][:photos])
     for path in progress(paths, len(paths), "degraded copies"):
         try:
@@ -51,8 +52,13 @@ def sensitivity(
         found.append(extract({"none/0": rgb} | copies, _SEEN, quiet=True))
     if not found:
         raise ValueError("none of the table's photos can be opened: their paths are not from here")
-    tagged = tagging.tag(pd.concat(found, ignore_index=True), profile)
+    tagged = tag(pd.concat(found, ignore_index=True), profile)
     kinds = tagged["file"].str.split("/", expand=True).set_axis(["kind", "level"], axis=1)
     marks = tagged.filter(regex="^is_").rename(columns=lambda name: name.removeprefix("is_"))
     shares = marks.groupby([kinds["kind"], kinds["level"]], sort=False).mean()
     return shares.loc[:, shares.max() > 0]
+
+
+def as_text(shares: pd.DataFrame) -> str:
+    """The shares in lines."""
+    return shares.to_string(float_format="{:.2f}".format, line_width=WIDTH)

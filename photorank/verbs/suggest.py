@@ -12,9 +12,9 @@ import pandas as pd
 from photorank.ranking.profiles import Profile
 from photorank.training.thresholds import to_label
 
-from ..table import columns as tables
-from ..table import files as table_files
-from . import tag as tagging
+from ..table.columns import measured_rows
+from ..table.files import as_table
+from ..table.tags import check_there, judged, marked, told
 
 
 def suggest(
@@ -43,14 +43,14 @@ def suggest(
     if number < 1:
         raise ValueError(f"suggest is a whole number from 1 up, got {number}")
     base = Profile.load(profile)
-    tagged, _ = tagging.told(tagging.marked(table_files.as_table(table)), base)
-    photos = tables.measured_rows(tagged)
+    tagged, _ = told(marked(as_table(table)), base)
+    photos = measured_rows(tagged)
     if "dup_keeper" in photos:
         photos = photos[photos["dup_keeper"].astype(bool)]
-    all_ = tagging.judged(base, photos)
+    all_ = judged(base, photos)
     wanted = list(only) or [*base.quality["serious"], *base.quality["minor"]]
     there = [tag for tag in wanted if tag in all_]
-    tagging.check_there(only if there else wanted, all_)
+    check_there(only if there else wanted, all_)
     scores = photos[[f"{tag}_score" for tag in there]].to_numpy(float)
     rows = to_label(scores, np.array([base.threshold(tag) for tag in there]), number, seed)
     return photos.iloc[np.sort(rows)][["file"]].assign(**dict.fromkeys(there, ""))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -23,10 +22,11 @@ from photorank.training.weights.search import Pairs, Ratings, kind_folds
 from photorank.utils.logging import progress
 from photorank.utils.words import near
 
-from .. import models, pipeline
-from ..sources import NO_COPIES, check_table
+from .. import models
+from ..plan import Plan
+from ..sources import NO_COPIES
 from ..table.columns import measured_rows
-from ..table.labels import match_labels, read_labels
+from ..table.labels import Labels, match_labels, read_labels
 from .tuned import Tuned
 
 FEWEST_RATINGS, FEWEST_SCENES = 10, 5
@@ -35,7 +35,7 @@ _FOLDS, _PHOTOS_PER_FOLD = 5, 10
 
 def tune(
     source: Any,
-    labels: str | os.PathLike[str] | pd.DataFrame | None = None,
+    labels: Labels | None = None,
     trials: int = 200,
     seed: int = 0,
     columns: Sequence[str] = (),
@@ -67,13 +67,24 @@ def tune(
         ValueError: too few photos or scenes, nothing that varies, labels that fit no photo, photos
             that are gone, an unknown column or setting.
     """
+    plan = Plan.of(source, Settings.load(settings), NO_COPIES)
+    return tune_by(plan, labels, trials, seed, columns, max_photos)
+
+
+def tune_by(
+    plan: Plan,
+    labels: Labels | None = None,
+    trials: int = 200,
+    seed: int = 0,
+    columns: Sequence[str] = (),
+    max_photos: int = 40,
+) -> Tuned:
+    """As `tune`, of a plan that is ready to run."""
     for name, number in {"trials": trials, "max_photos": max_photos}.items():
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise ValueError(f"{name} is a whole number from 1 up, got {number!r}")
     given = None if labels is None else read_labels(labels)  # a mistake there costs no measuring
-    chosen = Settings.load(settings)
-    check_table(source, chosen, NO_COPIES)
-    ranked = pipeline.rank_by(source, chosen)
+    ranked = plan.run()
     photos = measured_rows(ranked)
     if photos.empty:
         raise ValueError("no photo here could be measured: there is nothing to tune on")
@@ -81,7 +92,7 @@ def tune(
     if rated is not None:
         _check_ratings(rated["rating"])
     weighed = _to_weigh(ranked, columns, given.attrs["columns"] if given is not None else (), notes)
-    job = _Job(photos, weighed, _scenes(photos, rated, notes), chosen, trials, seed, notes)
+    job = _Job(photos, weighed, _scenes(photos, rated, notes), plan.settings, trials, seed, notes)
     return _on_copies(job, max_photos) if rated is None else _on_ratings(job, rated)
 
 
@@ -120,7 +131,7 @@ def _parts(photos: int) -> int:
 def _on_copies(job: _Job, max_photos: int) -> Tuned:
     settings = job.settings
     if "aesthetic" not in {c["name"] for c in job.columns}:
-        settings = replace(settings, aesthetic="none", vocabulary="")  # no copy needs CLIP
+        settings = settings.but(aesthetic="none", vocabulary="")  # no copy needs CLIP
     columns, features = measurable(job.columns, models.features_of(settings), job.notes)
     sample = choose(job.photos, job.scenes, max_photos, job.seed, job.notes)
     workers = None if settings.workers == -1 else settings.workers
@@ -185,7 +196,7 @@ def _tuned(
     names = [str(c["name"]) for c in columns]
     shares = zip(names, result.weights.tolist(), strict=True)
     weights = {name: share for name, share in shares if share > 0}
-    again = pipeline.rank_by(job.photos, replace(job.settings, weights=weights))
+    again = Plan.of(job.photos, job.settings.but(weights=weights), idle=()).run()
     versions = {c["name"]: c["version"] for c in columns if c["name"] in weights and "version" in c}
     return Tuned(
         weights=weights,

@@ -21,9 +21,9 @@ from photorank.ranking.fusion import Scale
 from photorank.utils import io, journal
 from photorank.utils.find import find, real
 from photorank.utils.logging import each_once, logger
+from photorank.utils.words import printable
 
 from .. import pipeline
-from ..cli.summary import printable
 from ..models import features_of
 from ..sources import photos_in
 from ..table import files as table_files

@@ -1,0 +1,25 @@
+"""Fetch and verify all models, for use without a network."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from .arguments import add_settings, the_settings
+
+DONE = 0
+
+
+def add_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
+    """What may be typed."""
+    add_settings(parser, everything, only=("clip_model", "clip_pretrained", "clip_preprocess"))
+
+
+def run(config: str | None = None, **flags: Any) -> int:
+    """Fetch all models."""
+    from ..models import download
+
+    the_settings(flags, config)
+    for name, place in download(**flags).items():
+        print(f"{name}: {place}")
+    return DONE

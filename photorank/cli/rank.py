@@ -1,0 +1,63 @@
+"""Rank the photos of folders and all folders below them, best first, into a table."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from .arguments import add_copying, add_input, add_settings, the_input, the_settings
+
+DONE, SOME_FAILED = 0, 1
+
+
+def add_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
+    """What may be typed."""
+    add_input(parser)
+    add_settings(parser, everything)
+    add_copying(parser)
+    parser.add_argument("--evaluate", action="store_true", help="then do what `evaluate` does")
+    parser.add_argument("--json", action="store_true", help="print the record as JSON, no summary")
+
+
+def run(
+    inputs: list[str],
+    config: str | None = None,
+    evaluate: bool = False,
+    json: bool = False,
+    copy_top: int = 0,
+    to: str = "",
+    link: bool = False,
+    keepers_only: bool = False,
+    dry_run: bool = False,
+    **flags: Any,
+) -> int:
+    """Rank, save, summarise; then evaluate and copy where that is wanted."""
+    from ..plan import Plan
+    from ..table.files import check_output, is_table, save
+    from . import copies, places, summary
+
+    source = the_input("rank", inputs, flags)
+    settings = the_settings(flags, config)
+    copies.check(copy_top, to, link or keepers_only or dry_run)
+    output = Path(settings.output_csv or places.default_output(source)).expanduser()
+    plan = Plan.of(source, settings, may_fetch=True)
+    check_output(output)
+    plan.fetch()
+    table = plan.run()
+    record = table.attrs["photorank"]
+    if is_table(source):
+        record["table"] = str(places.the_place(source))
+    written = save(table, output)
+    if json:
+        summary.print_json(record)
+    elif not settings.quiet:
+        summary.print_summary(table, record, written)
+    summary.check_any_read(table, written)
+    if evaluate:
+        from .evaluate import run as run_evaluate
+
+        run_evaluate(str(output))
+    if copy_top:
+        copies.copy_best(table, copy_top, to, link, keepers_only, dry_run)
+    return SOME_FAILED if settings.strict and record["failed"] else DONE
