@@ -1,5 +1,4 @@
 """README is true: its commands and its Python run, its flags exist, its CSV is what comes out.
-So does CONTRIBUTING's Python.
 
 ```bash and ```python blocks are executed, in order, in a copy of the checkout with an environment of
 its own, after `./run_ranking.sh` has run there; `~/shoot` and `~/next` hold the demo photos. There is
@@ -20,12 +19,12 @@ from photorank.training.demo import make_demo_photos
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+PAGES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))
 NOT_HERE = ("./run_tests.sh", "git clone", "cd ")  # it would run itself; the copy is there already
 
 
-def blocks(language: str, document: str = README) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", document, re.MULTILINE | re.DOTALL)
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
 def shell(command: str, checkout: Path) -> tuple[int, str]:
@@ -56,9 +55,8 @@ def test_commands_run(block: str, checkout: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("document", [README, CONTRIBUTING], ids=["README", "CONTRIBUTING"])
-def test_python_runs(document: str, checkout: Path) -> None:
-    (checkout / "quoted.py").write_text("\n".join(blocks("python", document)), encoding="utf-8")
+def test_python_runs(checkout: Path) -> None:
+    (checkout / "quoted.py").write_text("\n".join(blocks("python")), encoding="utf-8")
     code, printed = shell("python quoted.py", checkout)
     assert code == 0, printed
 
@@ -89,16 +87,27 @@ def test_flags_exist(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
     from photorank.cli.main import main
 
     offered = ""
-    for command in ("rank", "evaluate", "tune", "drift", "watch", "show", "download"):
-        with pytest.raises(SystemExit):
-            main([command, "--help"])
-        offered += capsys.readouterr().out
+    for command in ("rank", "tag", "evaluate", "tune", "drift", "watch", "show", "download"):
+        for asked in ("--help", "--help_all"):
+            with pytest.raises(SystemExit):
+                main([command, asked])
+            offered += capsys.readouterr().out
     assert re.search(rf"{flag}\b", offered), f"README names {flag}, which no command has"
 
 
-@pytest.mark.parametrize("target", re.findall(r"\]\((?!https?:|#)([^)#]+)", README))
-def test_links_lead_somewhere(target: str) -> None:
-    assert (ROOT / target).exists()
+def anchors(page: Path) -> set[str]:
+    """What `#...` may name in a page, as GitHub makes it of the headings."""
+    titles = re.findall(r"^#+ (.*)", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", *PAGES])
+def test_links_lead_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]+)#?([^)]*)\)", text):
+        linked = (ROOT / page).parent / target
+        assert linked.exists(), f"{page} links to {target}"
+        assert not anchor or anchor in anchors(linked), f"{page} links to {target}#{anchor}"
 
 
 @pytest.mark.parametrize("feature", BUILTIN, ids=lambda feature: str(feature.name))
