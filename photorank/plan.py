@@ -83,7 +83,7 @@ class Plan:
             io.check_ours(settings.save_scale)
             io.check_writable(Path(settings.save_scale).expanduser())
         if plan.missing:
-            plan._check_in_part()
+            check_settings(settings, plan.profile)
         else:
             plan._settle()
         return plan
@@ -102,14 +102,6 @@ class Plan:
     def run(self) -> pd.DataFrame:
         """Measure, rank and tag: the table that `rank` returns."""
         return pipeline.run(self)
-
-    def _check_in_part(self) -> None:
-        """What can be known without the models that are missing."""
-        models.check(self.settings)
-        weighing.scale_of(self.settings, [], {})
-        columns = columns_of(pd.DataFrame())
-        weighing.given_weights(self.settings, columns)
-        self.profile.check_names(column["name"] for column in columns)
 
     def _settle(self) -> None:
         """Choose features, weights and scale, and find out whether they go together."""
@@ -136,6 +128,19 @@ class Plan:
             )
         if pipeline.compares(table, self.settings):
             mark_duplicates(table, self.settings.dedup_distance)
+
+
+def check_settings(settings: Settings, profile: Profile) -> None:
+    """Find out what is wrong whatever is measured, without the models that it takes.
+
+    Raises:
+        ValueError: the first mistake in names, weights, scale or profile.
+    """
+    models.check(settings)
+    weighing.scale_of(settings, [], {})
+    columns = columns_of(pd.DataFrame())
+    weighing.given_weights(settings, columns)
+    profile.check_names(column["name"] for column in columns)
 
 
 def check_asked(settings: Settings, idle: Sequence[str] = OF_PHOTOS) -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clip_models import make_folder
-from features.semantic import MOST_BYTES, read_vocabulary, semantic_head, shares
 from PIL import Image
 
 import photorank as pr
 from features.aesthetic import ClipEncoder, clip_encoder, find_checkpoint
+from features.clip.semantic import MOST_BYTES, read_vocabulary, semantic_head, shares
 from photorank.cli.main import main
 
 

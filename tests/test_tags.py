@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 import photorank as pr
+from photorank.cli import summary
 from photorank.cli.main import main
 from photorank.features.measures.defects import blockiness, blur, content_hash, tones
 from photorank.features.photo.image import Photo
@@ -23,6 +24,7 @@ from photorank.ranking import profiles, tags
 from photorank.ranking.classes import CLASSES, are_lowest, quality_class, quality_score, reasons
 from photorank.ranking.profiles import Profile
 from photorank.ranking.suggestions import exposure_error, suggestion
+from photorank.table import tags as table_tags
 from photorank.training.degradations import degrade
 from photorank.training.demo import make_demo_photos
 from photorank.verbs import tag as tagging
@@ -581,7 +583,7 @@ def test_a_folder_without_a_readable_photo_is_an_error_as_for_rank(
 
 def test_names_are_printed_so_that_they_move_no_cursor() -> None:
     noisy = pd.DataFrame([FAULTLESS | {"file": "\x1b[2J" + "x" * 100, "noise": 9.0}])
-    text = tagging.as_text(*tagging.with_tags(noisy, DEFAULT), {})
+    text = summary.of_tags(*table_tags.with_tags(noisy, DEFAULT), {})
     assert "?[2Jxx" in text
     assert max(map(len, text.splitlines())) <= 100
     assert "\x1b" not in text
@@ -625,7 +627,7 @@ def test_a_refused_table_leaves_nothing_behind(
 def test_objects_are_known_as_ours_whatever_the_first_photo_is_called(tmp_path: Path) -> None:
     table = pd.DataFrame([FAULTLESS | {"file": f"{'写真' * 400}.jpg", "noise": 9.0}])
     for _ in range(2):
-        tagged, found = tagging.with_tags(tagging.marked(table), DEFAULT)
+        tagged, found = table_tags.with_tags(table_tags.marked(table), DEFAULT)
         tagging.save(tagged, found, tmp_path)
 
 

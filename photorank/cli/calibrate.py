@@ -13,11 +13,8 @@ from pathlib import Path
 
 from .arguments import add_table
 
-DONE = 0
-
 
 def add_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
-    """What may be typed."""
     add_table(parser)
     task = parser.add_mutually_exclusive_group()
     task.add_argument("--labels", metavar="FILE", help="a table: file, and a column for each tag")
@@ -44,7 +41,7 @@ def run(
     sensitivity: bool = False,
     profile: str = "default",
     output: str | None = None,
-) -> int:
+) -> None:
     """Fit thresholds to labels, or choose what to label, or try the tags on degraded copies."""
     from photorank.utils import io
 
@@ -70,4 +67,3 @@ def run(
         print(found.report())
         print(f"wrote {found.save(target)}; use it: photorank tag DIR --profile {target}")
         print(f"look at {found.plot(Path('results', f'{target.stem}_detection.png'))}")
-    return DONE

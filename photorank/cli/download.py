@@ -7,19 +7,15 @@ from typing import Any
 
 from .arguments import add_settings, the_settings
 
-DONE = 0
-
 
 def add_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
-    """What may be typed."""
     add_settings(parser, everything, only=("clip_model", "clip_pretrained", "clip_preprocess"))
 
 
-def run(config: str | None = None, **flags: Any) -> int:
+def run(config: str | None = None, **flags: Any) -> None:
     """Fetch all models."""
     from ..models import download
 
     the_settings(flags, config)
     for name, place in download(**flags).items():
         print(f"{name}: {place}")
-    return DONE

@@ -11,11 +11,8 @@ from pathlib import Path
 
 from .arguments import LABELS, add_table
 
-DONE = 0
-
 
 def add_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
-    """What may be typed."""
     add_table(parser)
     text = "photos per montage (default: 20)"
     parser.add_argument("--top_k", type=int, metavar="N", help=text)
@@ -25,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
 
 def run(
     table: str | None = None, top_k: int = 20, labels: str | None = None, json: bool = False
-) -> int:
+) -> None:
     """Print figures of a ranked table and draw it."""
     from photorank.evaluation import agreement, proxy_metrics
 
@@ -43,7 +40,7 @@ def run(
         files += evaluate.draw_agreement(ranked, labels, agreed, path.stem, top_k)
     if json:
         summary.print_json(found)
-        return DONE
+        return
     print(proxy_metrics.as_text(found))
     if labels is not None:
         print(agreement.as_text(found["agreement"]))
@@ -51,4 +48,3 @@ def run(
         print(f"look at {file}")
     print(f"for a page with thumbnails and reasons: {places.own_command()} show {path}")
     print(f"Proxy metrics: {proxy_metrics.as_line(found)}")
-    return DONE

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import argparse
 
-DONE = 0
-
 
 def add_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
-    """What may be typed."""
     parser.add_argument("file", metavar="FILE", help="a photo of the table, by name or path")
     text = "a ranked table (default: the newest in output/csvs)"
     parser.add_argument("table", nargs="?", metavar="TABLE", help=text)
 
 
-def run(file: str, table: str | None = None) -> int:
+def run(file: str, table: str | None = None) -> None:
     """Print where the photo's score comes from."""
     from ..table.files import load
     from ..verbs.show import explain
     from . import places
 
     print(explain(load(table or places.newest_table()), file))
-    return DONE

@@ -1,4 +1,7 @@
-"""The command line: which command is meant, and how it ends. Each command has a file of its own here.
+"""The command line: which command is meant, and how it ends.
+
+Each command has a file of its own beside this one: `add_arguments` says what may be typed, `run`
+does it and returns an exit code where it is not 0.
 
 Nothing heavy is imported before the arguments are read.
 """
@@ -74,8 +77,7 @@ def main(argv: Sequence[str]) -> int:
         sys.stdout.reconfigure(errors="surrogateescape")  # file names need not be UTF-8
     try:
         _prepare()
-        code: int = command.run(**arguments)
-        return code
+        return command.run(**arguments) or DONE
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE

@@ -8,11 +8,10 @@ from typing import Any
 
 from .arguments import add_copying, add_input, add_settings, the_input, the_settings
 
-DONE, SOME_FAILED = 0, 1
+SOME_FAILED = 1
 
 
 def add_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
-    """What may be typed."""
     add_input(parser)
     add_settings(parser, everything)
     add_copying(parser)
@@ -60,4 +59,4 @@ def run(
         run_evaluate(str(output))
     if copy_top:
         copies.copy_best(table, copy_top, to, link, keepers_only, dry_run)
-    return SOME_FAILED if settings.strict and record["failed"] else DONE
+    return SOME_FAILED if settings.strict and record["failed"] else 0

@@ -7,11 +7,8 @@ from pathlib import Path
 
 from .arguments import add_copying, add_table
 
-DONE = 0
-
 
 def add_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
-    """What may be typed."""
     add_table(parser)
     text = "where to write the page (default: results/<table>.html)"
     parser.add_argument("--html", metavar="FILE", help=text)
@@ -26,7 +23,7 @@ def run(
     link: bool = False,
     keepers_only: bool = False,
     dry_run: bool = False,
-) -> int:
+) -> None:
     """Write the contact sheet; then copy where that is wanted."""
     from ..table.files import as_table
     from ..verbs import show
@@ -41,4 +38,3 @@ def run(
     print(f"look at {page}")
     if copy_top:
         copies.copy_best(ranked, copy_top, to, link, keepers_only, dry_run)
-    return DONE

@@ -12,11 +12,10 @@ from typing import Any
 
 from .arguments import add_input, add_settings, the_input, the_settings
 
-DONE, SOME_FAILED = 0, 1
+SOME_FAILED = 1
 
 
 def add_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
-    """What may be typed."""
     add_input(parser, "--input_csv")
     text = "where to write (default: output/tags/<folder>)"
     parser.add_argument("--output_dir", metavar="DIR", help=text)
@@ -55,4 +54,4 @@ def run(inputs: list[str], config: str | None = None, output_dir: str = "", **fl
         for path in written:
             print(f"wrote {path}")
     summary.check_any_read(tagged, written)
-    return SOME_FAILED if settings.strict and len(failed_rows(tagged)) else DONE
+    return SOME_FAILED if settings.strict and len(failed_rows(tagged)) else 0

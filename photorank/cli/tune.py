@@ -12,12 +12,10 @@ from typing import Any
 
 from .arguments import LABELS, Names, add_settings, the_settings
 
-DONE = 0
 _OWN = ("labels", "trials", "seed", "columns", "max_photos")
 
 
 def add_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
-    """What may be typed."""
     text = (
         "a table or a folder of photos (default: the newest table in output/csvs, else demo photos)"
     )
@@ -42,7 +40,7 @@ def run(
     output: str = "best_weights.json",
     config: str | None = None,
     **given: Any,
-) -> int:
+) -> None:
     """Tune weights, report, save and draw them."""
     from ..plan import Plan
     from ..sources import NO_COPIES
@@ -63,4 +61,3 @@ def run(
     print(f"to rank by these weights: photorank rank DIR --weights {output}")
     name = chosen.stem if chosen.is_file() else chosen.resolve().name
     print(f"look at {tuned.plot(Path('results', f'tuning_{name}.png'))}")
-    return DONE

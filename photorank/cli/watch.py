@@ -11,11 +11,10 @@ from typing import Any
 
 from .arguments import add_settings, the_settings
 
-DONE, SOME_FAILED, DRIFTED = 0, 1, 3
+SOME_FAILED, DRIFTED = 1, 3
 
 
 def add_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
-    """What may be typed."""
     parser.add_argument("folder", metavar="DIR", help="the folder that photos arrive in")
     text = (
         "a table to compare with, whose scale is used where --scale names none "
@@ -56,4 +55,4 @@ def run(
     watched.run(every, once)
     if watched.drifted:
         return DRIFTED
-    return SOME_FAILED if settings.strict and watched.failed else DONE
+    return SOME_FAILED if settings.strict and watched.failed else 0

@@ -13,7 +13,6 @@ import pandas as pd
 from photorank.features import BUILTIN
 from photorank.features.aesthetic import AESTHETIC
 from photorank.features.base import declare
-from photorank.features.quality import LEVELS
 from photorank.features.run.extract import FACTS
 from photorank.ranking.profiles import shipped_tags
 from photorank.utils.words import near
@@ -35,32 +34,12 @@ FIRST_COLUMNS = [
     "face_present",
     SCORE_1_TO_10,
 ]
-RAW_COLUMNS = [
-    "sharpness",
-    "exposure",
-    "contrast",
-    "noise",
-    "colourfulness",
-    "laplacian_variance",
-    "brightness",
-    "clipped_shadows",
-    "clipped_highlights",
-    "face_count",
-    "face_area",
-    "phash",
-    "quality",
-    *LEVELS,
-    "edge_width",
-    "blur_direction",
-    "blockiness",
-    "shadow_level",
-    "highlight_level",
-    "entropy",
-    "content_hash",
-]
 _SHOWN = 40  # characters of a cell
 TAG_COLUMNS = ["quality_class", "quality_score", "tags", "tag_reasons", "suggestions"]
 DUPLICATE_COLUMNS = ["dup_group", "dup_keeper", "dup_distance", "dup_size"]
+
+
+RAW_COLUMNS = [c["name"] for c in declare(BUILTIN) if c["name"] not in FIRST_COLUMNS]
 
 
 def columns_of(table: pd.DataFrame, lower_is_better: Sequence[str] = ()) -> list[dict[str, Any]]:

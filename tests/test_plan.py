@@ -1,0 +1,72 @@
+"""The Plan: what a run needs is found out once, and mistakes before anything is done."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import photorank as pr
+from photorank import models, plan, sources
+from photorank.config.config import Settings
+from photorank.plan import Plan
+from photorank.ranking.profiles import Profile
+from photorank.verbs import rank
+
+
+@pytest.fixture
+def folder(tmp_path: Path, photo: np.ndarray) -> Path:
+    for name in ("a", "b"):
+        Image.fromarray(photo).save(tmp_path / f"{name}.png")
+    return tmp_path
+
+
+def test_a_rank_looks_at_each_thing_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pr.rank(folder, aesthetic="none")  # what a process keeps is there
+    calls: Counter[str] = Counter()
+
+    def counted(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def counting(*args: Any, **kwargs: Any) -> Any:
+            calls[name] += 1
+            return call(*args, **kwargs)
+
+        return counting
+
+    monkeypatch.setattr(sources, "find", counted("walk", sources.find))
+    monkeypatch.setattr(plan, "declare", counted("declare", plan.declare))
+    monkeypatch.setattr(models, "resolve", counted("resolve", models.resolve))
+    monkeypatch.setattr(Profile, "load", counted("profile", Profile.load))
+    monkeypatch.setattr(plan.weighing, "scale_of", counted("scale", plan.weighing.scale_of))
+    monkeypatch.setattr(rank.Settings, "load", counted("settings", Settings.load))
+    pr.rank(folder, aesthetic="none")
+    names = ("walk", "declare", "resolve", "profile", "scale", "settings")
+    assert calls == dict.fromkeys(names, 1)
+
+
+def test_several_folders_are_one_with_paths_from_what_they_lie_in(
+    folder: Path, photo: np.ndarray
+) -> None:
+    for place in ("one/x.png", "two/deep/y.png"):
+        (folder / place).parent.mkdir(parents=True)
+        Image.fromarray(photo).save(folder / place)
+    found = Plan.of([folder / "one", folder / "two"], Settings.load({"aesthetic": "none"}))
+    assert isinstance(found.source, sources.Photos)
+    assert found.source.files == ["one/x.png", "two/deep/y.png"]
+    assert found.source.record["source"] == str(folder)
+    nested = Plan.of([folder, folder / "one"], Settings.load({"aesthetic": "none"}))
+    assert isinstance(nested.source, sources.Photos)
+    assert nested.source.files == ["a.png", "b.png", "one/x.png", "two/deep/y.png"]
+
+
+def test_a_plan_of_a_table_opens_no_photo_and_keeps_what_it_was_given() -> None:
+    table = pd.DataFrame({"file": ["x", "y"], "sharpness": [1.0, 2.0]})
+    made = Plan.of(table, Settings.load({}))
+    assert (made.features, made.missing) == ([], [])
+    assert made.run()["file"].to_list() == ["y", "x"]
+    assert list(table) == ["file", "sharpness"]
