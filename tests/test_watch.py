@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +20,14 @@ import pytest
 from PIL import Image
 
 import photorank as pr
-from photorank.cli.main import main
-from photorank.utils import journal
+from photorank.cli.main import main, run
+from photorank.config.config import Settings
+from photorank.table import journal
 from photorank.verbs import watch as watching
 
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = Path("output/csvs/drop_watch.csv")
+JOURNAL = Path("output/csvs/drop_watch.watch.sqlite")
 FLAGS = ["--aesthetic", "none", "--features", "sharpness,exposure", "--every", "0.05"]
 FLAGS += ["--workers", "1", "--weights", "sharpness=1,exposure=1"]
 Capture = pytest.CaptureFixture[str]
@@ -35,14 +39,23 @@ def photo_of(seed: int, level: int = 128) -> Image.Image:
     return Image.fromarray(np.clip(rng.normal(level, 30, (64, 64, 3)), 0, 255).astype(np.uint8))
 
 
-@pytest.fixture
-def drop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder in the current one, which also has old.csv, a ranked table, and scale.json."""
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(scope="module")
+def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with old.csv, a ranked table, and scale.json."""
+    folder = tmp_path_factory.mktemp("before")
     pictures = {f"{i}.jpg": photo_of(i, 100 + i) for i in range(30)}
     measured = pr.extract(pictures, ["sharpness", "exposure"])
     weights = {"sharpness": 1.0, "exposure": 1.0}
-    pr.save(pr.rank(measured, save_scale="scale.json", weights=weights), "old.csv")
+    ranked = pr.rank(measured, save_scale=str(folder / "scale.json"), weights=weights)
+    pr.save(ranked, folder / "old.csv")
+    return folder
+
+
+@pytest.fixture
+def drop(tmp_path: Path, before: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder in the current one, which also has what is in `before`."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(before, tmp_path, dirs_exist_ok=True)
     (tmp_path / "drop").mkdir()
     return tmp_path / "drop"
 
@@ -50,6 +63,13 @@ def drop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def fill(folder: Path, start: int, stop: int, level: int = 120) -> None:
     for i in range(start, stop):
         photo_of(i, level).save(folder / f"{i:03}.jpg")
+
+
+def empty(path: Path) -> None:
+    """Take a file's content, and leave it as large and old as it was."""
+    facts = path.stat()
+    path.write_bytes(bytes(facts.st_size))
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
 
 
 def watch(*arguments: object, scale: bool = True) -> int:
@@ -69,10 +89,11 @@ def test_once_scores_what_is_there_and_then_what_is_new(drop: Path, capsys: Capt
     (drop / "sub").mkdir()
     photo_of(9).save(drop / "sub" / "new.png")
     assert watch() == 0
-    assert TABLE.read_bytes().startswith(first)  # rows are added, none is touched
+    assert TABLE.read_bytes().startswith(first)  # the rows stay what they were
     assert files() == ["000.jpg", "001.jpg", "002.jpg", "sub/new.png"]
+    written = TABLE.stat().st_ino
     assert watch() == 0
-    assert len(files()) == 4
+    assert TABLE.stat().st_ino == written  # nothing new: it is not written again
 
 
 def test_an_empty_folder_is_no_mistake(drop: Path) -> None:
@@ -100,9 +121,6 @@ def test_a_photo_that_lacks_a_value_scores_the_same_alone(drop: Path) -> None:
     def picky(rgb: np.ndarray) -> float:
         return float("nan") if rgb.mean() < 100 else 1.0
 
-    from photorank.config.config import Settings
-    from photorank.verbs.watch import Watch
-
     column = pr.Column("picky", range=(0, 1))
     features = [pr.BUILTIN[0], pr.Feature("picky", "1", (column,), picky, size=64)]
     weights = {"sharpness": 1.0, "picky": 1.0}
@@ -110,7 +128,7 @@ def test_a_photo_that_lacks_a_value_scores_the_same_alone(drop: Path) -> None:
     fill(drop, 0, 1, level=60)
     given = {"features": features, "weights": weights, "scale": scale, "aesthetic": "none"}
     for name in ("alone.csv", "together.csv"):
-        Watch("drop", Path(name), None, Settings.load(given), 200).run(0.05, once=True)
+        watching.watch("drop", Path(name), None, Settings.load(given), 200, 0.05, once=True)
         fill(drop, 1, 2, level=160)
     alone, together = (pr.load(f"{n}.csv").set_index("file") for n in ("alone", "together"))
     assert alone.loc["000.jpg", "missing"] == "picky"
@@ -118,16 +136,28 @@ def test_a_photo_that_lacks_a_value_scores_the_same_alone(drop: Path) -> None:
 
 
 def test_a_row_says_the_same_whatever_arrives_with_its_photo(drop: Path) -> None:
-    from photorank.config.config import Settings
-    from photorank.verbs.watch import Watch
-
-    settings = Settings.load({"scale": "default", "aesthetic": "none"})  # all that is built in
-    together, apart = Path("together.csv"), Path("apart.csv")
+    """With all features and tags, where every other test here has two features."""
+    command = [
+        "watch",
+        "drop",
+        "--once",
+        "--aesthetic",
+        "none",
+        "--scale",
+        "default",
+        "--every",
+        ".05",
+    ]
     for name in ("a.png", "b.png"):
         photo_of(1).save(drop / name)
-        Watch("drop", apart, None, settings, 200).run(0.05, once=True)
-    Watch("drop", together, None, settings, 200).run(0.05, once=True)
-    assert together.read_bytes() == apart.read_bytes()
+        assert main([*command, "--output_csv", "apart.csv"]) == 0
+    assert main(command) == 0
+    assert TABLE.read_bytes() == Path("apart.csv").read_bytes()
+    rows = pr.load(TABLE)
+    ranked = pr.rank("drop", aesthetic="none", scale="default").set_index("file")
+    expected = ranked.loc[rows["file"], "final_score"].to_list()
+    assert rows["final_score"].to_list() == pytest.approx(expected, abs=1e-9)
+    assert rows["score_1_to_10"].to_list() == (1 + 9 * rows["final_score"]).round(1).to_list()
 
 
 def test_the_table_can_be_ranked_and_is_not_overwritten(drop: Path) -> None:
@@ -218,63 +248,29 @@ def test_a_truncated_file_is_tried_again_when_it_has_grown(drop: Path, capsys: C
     assert rows["final_score"].notna().all()
 
 
-def test_a_half_written_row_is_mended(drop: Path, capsys: Capture) -> None:
-    fill(drop, 0, 2)
-    assert watch() == 0
-    whole = TABLE.read_bytes()
-    for end in (len(whole) - 1, len(whole) - 40, whole.index(b"\n") + 9, 30):
-        TABLE.write_bytes(whole[:end])
-        assert watch() == 0
-        assert "bytes of a half-written row removed" in capsys.readouterr().out
-        assert TABLE.read_bytes() == whole
+def test_the_table_is_written_again_where_it_is_gone(drop: Path) -> None:
+    fill(drop, 0, 3)
+    assert watch("--cache", "off") == 0
+    before = TABLE.read_bytes()
+    TABLE.unlink()
+    for path in drop.iterdir():
+        empty(path)
+    assert watch("--cache", "off") == 0
+    assert TABLE.read_bytes() == before
 
 
 def test_a_restart_opens_no_photo_again(drop: Path) -> None:
-    """The table is lost, as after a kill before its rows were written; so is the content of the photos."""
+    """What was measured lies in the store of all commands, though the rows are lost."""
     fill(drop, 0, 3)
-    assert watch("--cache", "store.sqlite") == 0
-    before = TABLE.read_bytes()
-    TABLE.unlink()
     assert watch() == 0
-    TABLE.unlink()
+    before = TABLE.read_bytes()
     for path in drop.iterdir():
-        facts = path.stat()
-        path.write_bytes(bytes(facts.st_size))
-        os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
-    assert watch("--cache", "store.sqlite", "--strict") == 0
-    assert TABLE.read_bytes() == before
-    TABLE.unlink()
-    assert watch("--strict") == 0  # the store of all commands, where none is named
-    assert TABLE.read_bytes() == before
-    TABLE.unlink()
-    assert watch("--cache", "off", "--strict") == 1
-
-
-@pytest.mark.parametrize(
-    ("data", "kept"),
-    [
-        (b"a,b\n1,2\n", 8),
-        (b"a,b\n1,2", 4),
-        (b'a,b\n"x\ny",2\n', 12),
-        (b'a,b\n"x\ny', 4),
-        (b'a,b\n"x""\ny', 4),
-        (b"a,b\n1,2\n\0\0\0\n", 8),
-        (b"", 0),
-    ],
-)
-def test_where_a_half_written_row_begins(tmp_path: Path, data: bytes, kept: int) -> None:
-    path = tmp_path / "t.csv"
-    path.write_bytes(data)
-    assert journal.repair(path) == len(data) - kept
-    assert path.read_bytes() == data[:kept]
-
-
-def test_a_table_that_is_damaged_otherwise_is_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "t.csv"
-    path.write_bytes(b'a\n"' + b"1\n" * 40_000)
-    with pytest.raises(ValueError, match=r"is damaged: its last 80,001 bytes are no rows"):
-        journal.repair(path)
-    assert path.stat().st_size == 80_003
+        empty(path)
+    for options, code in ((["--strict"], 0), (["--strict", "--cache", "off"], 1)):
+        TABLE.unlink()
+        JOURNAL.unlink()
+        assert watch(*options) == code
+        assert (TABLE.read_bytes() == before) == (code == 0)
 
 
 def test_odd_names_have_one_row_each(drop: Path) -> None:
@@ -288,15 +284,15 @@ def test_odd_names_have_one_row_each(drop: Path) -> None:
 
 
 def test_windows_are_compared_and_the_state_outlives_the_run(drop: Path, capsys: Capture) -> None:
-    fill(drop, 0, 40)
-    assert watch("--window", 20) == 0
-    assert "photos 21 to 40: stable" in capsys.readouterr().out
-    fill(drop, 40, 60, level=220)
-    assert watch("--window", 20) == 3
-    assert "photos 41 to 60: DRIFTED: 20 photos in the reference" in capsys.readouterr().out
+    fill(drop, 0, 20)
+    assert watch("--window", 10) == 0
+    assert "photos 11 to 20: stable" in capsys.readouterr().out
+    fill(drop, 20, 30, level=220)
+    assert watch("--window", 10) == 3
+    assert "photos 21 to 30: DRIFTED: 10 photos in the reference" in capsys.readouterr().out
     figures = json.loads(Path("results/drift_drop_watch.json").read_text())
     assert "final_score" in {row["column"] for row in figures["columns"]}
-    assert watch("--window", 20) == 3
+    assert watch("--window", 10) == 3
 
 
 def test_a_reference_gives_the_scale_and_is_compared_with(drop: Path, capsys: Capture) -> None:
@@ -307,65 +303,44 @@ def test_a_reference_gives_the_scale_and_is_compared_with(drop: Path, capsys: Ca
     assert record["scale"] == pr.load("old.csv").attrs["photorank"]["scale"]
 
 
-def test_the_default_scale_and_its_score_from_1_to_10(drop: Path) -> None:
-    for i in range(2):
-        fill(drop, i, i + 1)
-        assert watch("--scale", "default", scale=False) == 0
-    rows = pr.load(TABLE)
-    assert rows["score_1_to_10"].to_list() == (1 + 9 * rows["final_score"]).round(1).to_list()
-
-
-def test_it_needs_no_flag_but_the_scale(drop: Path) -> None:
-    """With all features and all tags, where every other test here has two features."""
-    fill(drop, 0, 2)
-    assert main(["watch", "drop", "--once", "--aesthetic", "none", "--scale", "default"]) == 0
-    rows = pr.load("output/csvs/drop_watch.csv")
-    ranked = pr.rank("drop", aesthetic="none", scale="default").set_index("file")
-    expected = ranked.loc[rows["file"], "final_score"].to_list()
-    assert rows["final_score"].to_list() == pytest.approx(expected, abs=1e-9)
-
-
-def test_it_says_where_the_scores_go(drop: Path, capsys: Capture) -> None:
+def test_it_says_where_the_scores_go_and_quiet_says_nothing(drop: Path, capsys: Capture) -> None:
     fill(drop, 0, 2)
     for scored in (0, 2):
         assert watch() == 0
         said = f"{scored} photos scored so far; scores go to {TABLE}"
         assert capsys.readouterr().out.splitlines()[0] == said
-
-
-def test_quiet_says_nothing_of_what_is_well(drop: Path, capsys: Capture) -> None:
-    fill(drop, 0, 2)
+    fill(drop, 2, 3)
     assert watch("--quiet") == 0
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--weights", "sharpness=1"], "was not made with the same weights: go on as it was begun"),
-        (["--scale", "other.json"], "was not made with the same scale"),
-        (["--features", "sharpness,exposure,contrast"], "was not made with the same columns"),
-        (["--profile", "strict"], "was not made with the same tags"),
-        (["--output_csv", "old.csv"], "old.csv was not made by watch"),
-        (["--output_csv", "t.json"], "appends to its table, which a .csv alone allows, got t.json"),
-        (["--output_csv", "mine.csv"], "mine.csv exists and was not written by photorank"),
-        (["--window", "0"], "window is a number of photos from 1 up"),
-        (["--every", "0"], "every of seconds above 0, got 200, 0.0"),
-        (["--reference", "nowhere.csv"], "cannot read the table nowhere.csv"),
-        (["--reference", "mine.csv"], "no measured column in common: nothing to compare"),
-    ],
-)
-def test_wrong_use(drop: Path, capsys: Capture, arguments: list[str], message: str) -> None:
+WRONG = {
+    "--weights sharpness=1": "was not made with the same weights: go on as it was begun, or begin",
+    "--scale other.json": "was not made with the same scale",
+    "--features sharpness,exposure,contrast": "was not made with the same columns",
+    "--profile strict": "was not made with the same tags",
+    "--output_csv old.csv": "old.csv was not made by watch, or old.watch.sqlite beside it is gone",
+    "--output_csv t.json": "watch writes its table as .csv, got t.json",
+    "--output_csv mine.csv": "mine.csv exists and was not written by photorank",
+    "--window 0": "window is a number of photos from 1 up",
+    "--every 0": "every of seconds above 0, got 200, 0.0",
+    "--reference nowhere.csv": "cannot read the table nowhere.csv",
+    "--reference mine.csv": "no measured column in common: nothing to compare",
+}
+
+
+def test_wrong_use(drop: Path, capsys: Capture) -> None:
     fill(drop, 0, 1)
     Path("mine.csv").write_text("size\n1\n")
     scale = json.loads(Path("scale.json").read_text())
     scale["scale"]["knots"]["sharpness"][-1] += 1
     Path("other.json").write_text(json.dumps(scale))
     assert watch() == 0
-    before = TABLE.read_bytes()
-    assert watch(*arguments) == 2
-    assert message in capsys.readouterr().err
-    assert TABLE.read_bytes() == before
+    made = {path: path.read_bytes() for path in Path().rglob("*.*") if path.is_file()}
+    for arguments, message in WRONG.items():
+        assert watch(*arguments.split()) == 2
+        assert message in capsys.readouterr().err
+    assert {p: p.read_bytes() for p in Path().rglob("*.*") if p.is_file()} == made
 
 
 def test_it_needs_a_scale(drop: Path, capsys: Capture) -> None:
@@ -387,79 +362,101 @@ def test_a_table_with_other_columns_is_refused(drop: Path, capsys: Capture) -> N
     assert watch() == 0
     pd.read_csv(TABLE).drop(columns="width").to_csv(TABLE, index=False)
     assert watch() == 2
-    assert "has other columns than watch gives it" in capsys.readouterr().err
+    assert "was not made with the same columns: go on" in capsys.readouterr().err
+    assert "width" not in pd.read_csv(TABLE)
 
 
 def test_two_at_once_are_refused(drop: Path, capsys: Capture) -> None:
-    pytest.importorskip("fcntl", reason="file locks are POSIX's")
-    with journal.only_writer(TABLE):
+    TABLE.parent.mkdir(parents=True)
+    with journal.opened(TABLE):
         assert watch() == 2
     assert "another photorank is writing output/csvs/drop_watch.csv" in capsys.readouterr().err
+    assert watch() == 0
 
 
-def test_a_disk_that_cannot_be_written(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="make room and start again"):
-        journal.append(tmp_path, b"1,2\n")  # a folder
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("no database" * 99, "drop_watch.watch.sqlite: file is not a database; make room, or give"),
+        (None, "drop_watch.watch.sqlite is not photorank's: move it away, or give another"),
+    ],
+)
+def test_somebody_elses_file_is_left_alone(
+    drop: Path, capsys: Capture, content: str | None, message: str
+) -> None:
+    JOURNAL.parent.mkdir(parents=True)
+    if content:
+        JOURNAL.write_text(content)
+    else:
+        with contextlib.closing(sqlite3.connect(JOURNAL)) as db:
+            db.execute("CREATE TABLE mine (x)")
+    before = JOURNAL.read_bytes()
+    assert watch() == 2
+    assert message in capsys.readouterr().err
+    assert JOURNAL.read_bytes() == before
 
 
-@pytest.fixture
-def started(drop: Path) -> Iterator[list[subprocess.Popen[str]]]:
-    """Processes to end with the test."""
-    processes: list[subprocess.Popen[str]] = []
-    yield processes
-    for process in processes:
-        process.kill()
-        process.communicate()
+KILLED = """
+import os, pathlib, signal, sys
+from photorank import pipeline
+from photorank.cli.main import run
+
+doing, last = sys.argv.pop(1), int(sys.argv.pop(1))
+where, name = (pipeline, "rank_by") if doing == "measuring" else (pathlib.Path, "replace")
+real, calls = getattr(where, name), []
+
+def call(*given, **named):
+    calls.append(name)
+    if len(calls) == last:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*given, **named)
+
+setattr(where, name, call)
+run()
+"""
 
 
-def start(processes: list[subprocess.Popen[str]]) -> subprocess.Popen[str]:
-    code = "import sys; from photorank.cli.main import run; run()"
-    arguments = ["watch", "drop", *FLAGS, "--scale", "scale.json", "--window", "20"]
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("doing", "call", "arrived", "scored"), [("measuring", 3, 40, 32), ("writing", 3, 20, 20)]
+)
+def test_kill_9_costs_a_batch_at_most(
+    drop: Path, capsys: Capture, doing: str, call: int, arrived: int, scored: int
+) -> None:
+    """Killed while the second batch is measured; while the rows are to take the header's place."""
+    fill(drop, 0, arrived)
+    arguments = [doing, call, "watch", "drop", *FLAGS, "--scale", "scale.json"]
+    path = os.environ | {"PYTHONPATH": str(ROOT)}
+    process = subprocess.run([sys.executable, "-c", KILLED, *map(str, arguments)], env=path)
+    assert process.returncode == -signal.SIGKILL
+    header, *rows = TABLE.read_text().splitlines()
+    assert header.startswith("file,path,final_score,")
+    assert len(rows) in (0, scored if doing == "measuring" else 0)
+    assert watch() == 0
+    assert capsys.readouterr().out.startswith(f"{scored} photos scored so far")
+    assert files() == [f"{i:03}.jpg" for i in range(arrived)]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_photos_arrive_while_it_watches_and_a_signal_ends_it(
+    drop: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int
+) -> None:
+    looks = iter(range(9))
+
+    def wait(_: float) -> None:
+        look = next(looks)
+        if look < 4:
+            fill(drop, look, look + 1)
+        elif look == 6:
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(watching.time, "sleep", wait)
+    monkeypatch.setattr(
+        sys, "argv", ["photorank", "watch", "drop", *FLAGS, "--scale", "scale.json"]
     )
-    processes.append(process)
-    return process
-
-
-def wait_for_rows(number: int) -> None:
-    deadline = time.monotonic() + 120
-    while not TABLE.exists() or TABLE.read_bytes().count(b"\n") <= number:
-        assert time.monotonic() < deadline, "no rows after two minutes"
-        time.sleep(0.01)
-
-
-@pytest.mark.slow
-def test_kill_9_costs_no_row_and_doubles_none(
-    drop: Path, started: list[subprocess.Popen[str]]
-) -> None:
-    for turn in range(4):
-        fill(drop, 60 * turn, 60 * turn + 60)
-        process = start(started)
-        wait_for_rows(60 * turn + 1)
-        process.kill()  # after the first batch, in the midst of the others
-        process.communicate()
-    assert len(files()) < 240
-    assert watch("--window", 20) in (0, 3)
-    assert sorted(files()) == [f"{i:03}.jpg" for i in range(240)]
-
-
-@pytest.mark.slow
-def test_photos_arrive_while_it_watches_and_ctrl_c_ends_it(
-    drop: Path, started: list[subprocess.Popen[str]]
-) -> None:
-    process = start(started)
-    assert process.stdout is not None
-    assert process.stdout.readline().startswith("0 photos scored so far")
-    for i in range(5):
-        fill(drop, i, i + 1)
-        assert process.stdout.readline().endswith(f"{i:03}.jpg\n")
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert err == "photorank: interrupted; no file is half-written\n"
-    assert files() == [f"{i:03}.jpg" for i in range(5)]
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as ended:
+        run()
+    signal.signal(signal.SIGTERM, before)
+    assert ended.value.code == code
+    assert files() == [f"{i:03}.jpg" for i in range(4)]
