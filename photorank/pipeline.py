@@ -68,7 +68,9 @@ def run(plan: Plan) -> pd.DataFrame:
 def _settings(plan: Plan, before: Record) -> dict[str, Any]:
     """The settings as they can be written down; those by which a table was measured stay."""
     simple = (str, int, float, bool, tuple, list, Mapping)
-    plain = vars(plan.settings) | {"default_weights": vars(plan.settings.default_weights)}
+    given = plan.settings
+    plain = vars(given) | {"default_weights": vars(given.default_weights)}
+    plain["features"] = tuple(getattr(feature, "name", feature) for feature in given.features)
     plain = {name: v if isinstance(v, simple) else repr(v) for name, v in plain.items()}
     old = before.get("settings", {})
     plain |= {name: value for name, value in old.items() if name in OF_PHOTOS}

@@ -347,7 +347,7 @@ def test_the_command(
     found = json.loads(Path("results/evaluation_shoot.json").read_text())
     assert found.pop("made_by") == "photorank evaluate"
     assert found == pr.evaluate(shoot / "shoot.csv", shoot / "stars.csv")
-    assert max(map(len, out.splitlines()[:-1])) <= WIDTH  # the last one names a file
+    assert max(map(len, out.splitlines()[:-2])) <= WIDTH  # the last two: a file, and JSON
     assert "agreement with ratings: 12 photos, 6 scenes" in out
     assert "note: 1 of 13 labels without a photo: 'gone.png'" in out
     for picture in ("results/shoot_calibration.png", "output/topk_images/shoot/disagreements.jpg"):

@@ -20,6 +20,7 @@ import pytest
 from PIL import Image
 
 import photorank as pr
+from photorank import pipeline
 from photorank.cli.main import main, run
 from photorank.config.config import Settings
 from photorank.table import journal
@@ -177,7 +178,7 @@ def test_a_folder_that_is_gone_for_a_moment_is_waited_for(
 ) -> None:
     """Also if it goes while a batch is measured: those photos are scored when it is back."""
     fill(drop, 0, 2)
-    away, measure = Path("away"), watching.pipeline.extract
+    away, measure = Path("away"), pipeline.measured
     looks = iter(range(100))
 
     def vanish(*given: Any, **settings: Any) -> pd.DataFrame:
@@ -188,12 +189,12 @@ def test_a_folder_that_is_gone_for_a_moment_is_waited_for(
     def wait(_: float) -> None:
         look = next(looks)
         if look == 4:
-            monkeypatch.setattr(watching.pipeline, "extract", measure)
+            monkeypatch.setattr(pipeline, "measured", measure)
             away.rename(drop)
         if look == 8:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(watching.pipeline, "extract", vanish)
+    monkeypatch.setattr(pipeline, "measured", vanish)
     monkeypatch.setattr(watching.time, "sleep", wait)
     assert main(["watch", "drop", *FLAGS, "--scale", "scale.json"]) == 130
     assert files() == ["000.jpg", "001.jpg"]
@@ -402,7 +403,7 @@ from photorank import pipeline
 from photorank.cli.main import run
 
 doing, last = sys.argv.pop(1), int(sys.argv.pop(1))
-where, name = (pipeline, "rank_by") if doing == "measuring" else (pathlib.Path, "replace")
+where, name = (pipeline, "run") if doing == "measuring" else (pathlib.Path, "replace")
 real, calls = getattr(where, name), []
 
 def call(*given, **named):

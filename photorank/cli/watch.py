@@ -51,8 +51,7 @@ def run(
     output = Path(settings.output_csv or default).expanduser()
     old = watch.check(folder, output, reference, settings, window, every)
     models.fetch(models.missing(settings))
-    watched = watch.Watch(folder, output, old, settings, window)
-    watched.run(every, once)
-    if watched.drifted:
+    drifted, failed = watch.watch(folder, output, old, settings, window, every, once)
+    if drifted:
         return DRIFTED
-    return SOME_FAILED if settings.strict and watched.failed else 0
+    return SOME_FAILED if settings.strict and failed else 0

@@ -7,10 +7,10 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -19,17 +19,20 @@ from photorank.evaluation.drift_text import as_text
 from photorank.features.base import declare
 from photorank.features.run.extract import FACTS
 from photorank.ranking.fusion import Scale
+from photorank.ranking.profiles import Profile
 from photorank.utils import io
 from photorank.utils.find import find, real
 from photorank.utils.logging import each_once, logger
 from photorank.utils.words import printable
 
-from .. import pipeline
 from ..models import features_of
+from ..plan import Plan, check_settings
 from ..sources import photos_in
 from ..table import files as table_files
 from ..table import journal
+from ..table.record import Record, record_of, with_record
 from . import drift as drifting
+from .rank import fit_scale
 
 _BATCH = 32  # photos that are kept at once: what a kill can cost
 _PAUSE = 10  # times as long as writing the table took, before it is written again
@@ -70,7 +73,7 @@ def check(
             "watch needs a scale, or a photo's score would depend on the photos beside it: give --scale "
             "default, --scale FILE (photorank rank DIR --save_scale FILE makes one) or --reference TABLE"
         )
-    pipeline.check_settings(settings)
+    check_settings(settings, Profile.load(settings.profile))
     return None if reference is None else table_files.load(reference)
 
 
@@ -120,18 +123,18 @@ def _rule(folder: Path, reference: pd.DataFrame | None, settings: Settings, wind
     features = features_of(settings)
     about = {"columns": declare(features), "source": str(folder), "settings": vars(settings)}
     sample = _made_up_photo(about)
-    chosen = replace(settings, dedup="off", limit=0, save_scale="", quiet=True)
-    chosen = replace(chosen, features=tuple(features), aesthetic="none", vocabulary="")
+    chosen = settings.but(dedup="off", limit=0, save_scale="", quiet=True)
+    chosen = chosen.but(features=tuple(features), aesthetic="none", vocabulary="")
     if reference is not None and not settings.scale:
-        known = reference.attrs.get("photorank", {}).get("scale")
-        scale = Scale(**known) if known else pipeline.fit_scale(reference, settings.normalization)
-        chosen = replace(chosen, scale=scale)
-    start = pipeline.rank_by(sample, chosen)
+        known = record_of(reference).get("scale")
+        scale = Scale(**known) if known else fit_scale(reference, settings.normalization)
+        chosen = chosen.but(scale=scale)
+    start = Plan.of(sample, chosen, idle=()).run()
     if reference is not None:
         drifting.comparable(reference, start)
-    about = start.attrs["photorank"] | {"watch": True}
+    about = dict(record_of(start)) | {"watch": True}
     if settings.scale != DEFAULT_SCALE:  # a file may change while this runs
-        chosen = replace(chosen, scale=Scale(**about["scale"]))
+        chosen = chosen.but(scale=Scale(**record_of(start)["scale"]))
     counts = ("found", "ranked", "failed", "seconds", "notes")  # they change
     about = {name: value for name, value in about.items() if name not in counts}
     record = json.loads(json.dumps(about, default=str))
@@ -145,8 +148,7 @@ def _made_up_photo(record: dict[str, Any]) -> pd.DataFrame:
     values = {c["name"]: None if c["better"] == "neither" else 0.0 for c in record["columns"]}
     row = {"file": "", "path": ""} | values
     table = io.frame([row], [*row, *FACTS, "error"])
-    table.attrs["photorank"] = record
-    return table
+    return with_record(table, cast(Record, record))
 
 
 def _arrivals(
@@ -183,7 +185,7 @@ def _arrivals(
 def _look(rule: _Rule) -> dict[str, journal.Stamp]:
     """The photos that are there, by their path in the folder."""
     stamps = {}
-    for path in photos_in(rule.folder, rule.settings).photos:
+    for path in photos_in([str(rule.folder)], rule.settings)[0].photos:
         with contextlib.suppress(OSError):  # gone again
             facts = os.stat(path)
             modified = datetime.fromtimestamp(facts.st_mtime_ns / 1e9, UTC)
@@ -195,12 +197,12 @@ def _look(rule: _Rule) -> dict[str, journal.Stamp]:
 def _scored(rule: _Rule, arrived: Mapping[str, journal.Stamp]) -> list[dict[str, Any]]:
     """A row for each photo that is not gone again; it depends on its photo and the rule alone."""
     paths = [str(rule.folder / file) for file in arrived]
-    measured = pipeline.extract(paths, **vars(rule.settings))
+    measured = Plan.of(paths, rule.settings).measure()
     measured["file"] = pd.Series(list(arrived), dtype=object)
     measured["bytes"] = [size for size, _ in arrived.values()]
     together = io.frame([*_records(rule.sample), *_records(measured)], [*map(str, measured)])
     together.attrs = measured.attrs
-    ranked = {row["file"]: row for row in _records(pipeline.rank_by(together, rule.settings))}
+    ranked = {row["file"]: row for row in _records(Plan.of(together, rule.settings, idle=()).run())}
     rows = [ranked[file] | {"modified": when} for file, (_, when) in arrived.items()]
     there = (r for r in rows if pd.isna(r["error"]) or (rule.folder / r["file"]).exists())
     return [{name: row[name] for name in rule.columns} for row in there]
