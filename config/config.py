@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+
+from photorank.utils.words import near
 
 DEFAULT_SCALE = "default"
 """What `scale` calls the one that ships: a photo then scores the same alone and in any folder."""
@@ -185,28 +186,6 @@ def _checked_keys(values: Mapping[str, Any], source: str) -> Mapping[str, Any]:
         if key not in known:
             raise ValueError(f"unknown key {key!r} in {source}; {near(key, known)}")
     return values
-
-
-def near(name: str, known: Iterable[str]) -> str:
-    """What to suggest for a misspelt name: the closest known ones, or all of them.
-
-    >>> near("sharpnes", ["sharpness", "noise"])
-    'did you mean sharpness?'
-    """
-    known = list(known)
-    close = difflib.get_close_matches(name, known)
-    return f"did you mean {' or '.join(close)}?" if close else f"there is: {', '.join(known)}"
-
-
-def each_name(given: Iterable[Any]) -> list[Any]:
-    """Names one by one, where a text may hold several, separated by commas; others stay as they are.
-
-    >>> each_name(["sharpness, noise", "exposure"])
-    ['sharpness', 'noise', 'exposure']
-    """
-    parts = (part.split(",") if isinstance(part, str) else [part] for part in given)
-    names = (n.strip() if isinstance(n, str) else n for part in parts for n in part)
-    return [name for name in names if name != ""]
 
 
 def _plain(key: str, value: Any) -> Any:

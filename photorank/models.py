@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from photorank.config.config import Settings, each_name
+from photorank.config.config import Settings
 from photorank.features import BUILTIN, aesthetic
 from photorank.features.clip import semantic
 from photorank.features.measures import faces
@@ -15,7 +15,7 @@ from photorank.features.quality import quality_head
 from photorank.features.run.extract import resolve
 from photorank.utils import hub
 from photorank.utils.logging import logger
-from photorank.utils.words import near
+from photorank.utils.words import each_name, near
 
 
 def download(**settings: Any) -> dict[str, str]:

@@ -1,9 +1,11 @@
-"""What to suggest for a misspelt name."""
+"""Names and numbers in a sentence: what to suggest for a misspelt name, names that can be printed."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Callable, Iterable
+from typing import Any
 
 _MOST = 40
 
@@ -24,3 +26,59 @@ def there_is(known: Iterable[str]) -> str:
     names = list(known)
     more = f" and {len(names) - _MOST:,} more" if len(names) > _MOST else ""
     return f"there is: {', '.join(names[:_MOST])}{more}"
+
+
+def each_name(given: Iterable[Any]) -> list[Any]:
+    """Names one by one, where a text may hold several, separated by commas; others stay as they are.
+
+    >>> each_name(["sharpness, noise", "exposure"])
+    ['sharpness', 'noise', 'exposure']
+    """
+    parts = (part.split(",") if isinstance(part, str) else [part] for part in given)
+    names = (n.strip() if isinstance(n, str) else n for part in parts for n in part)
+    return [name for name in names if name != ""]
+
+
+def plural(count: int, what: str) -> str:
+    """How many of something.
+
+    >>> plural(1, "photo"), plural(1200, "photo")
+    ('1 photo', '1,200 photos')
+    """
+    return f"{count:,} {what}{'s' * (count != 1)}"
+
+
+def printable(text: str, width: int | None = None) -> str:
+    r"""The text with whatever cannot be shown, such as line breaks, written as escapes.
+
+    Args:
+        width: columns of a terminal; of a longer text the middle is left out, for names of photos
+            end in the number that tells them apart.
+
+    >>> printable("a\nb\udcff.jpg")
+    'a\\nb\\udcff.jpg'
+    >>> printable("holiday-in-spain-0417.jpg", 16)
+    'holiday-…417.jpg'
+    """
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return shown if width is None else shortened(shown, lambda s: terminal_width(s) <= width)
+
+
+def shortened(text: str, fits: Callable[[str], bool]) -> str:
+    """The text, of which as much of the middle is left out as it takes to fit."""
+    if fits(text):
+        return text
+    shorter = (
+        f"{text[: n - n // 2]}…{text[len(text) - n // 2 :]}" for n in range(len(text), 1, -1)
+    )
+    return next(filter(fits, shorter), "…")
+
+
+def terminal_width(text: str) -> int:
+    """How many columns of a terminal a text takes: Chinese, Japanese, Korean and emoji two each."""
+    return sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
+
+
+def padded(text: str, width: int) -> str:
+    """A text and spaces up to a width in columns of a terminal."""
+    return text + " " * (width - terminal_width(text))

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from photorank.config.config import Settings, defaults, each_name
+from photorank.config.config import Settings, defaults
+from photorank.utils.words import each_name
 
 
 class Names(argparse.Action):

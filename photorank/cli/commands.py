@@ -18,13 +18,14 @@ import pandas as pd
 from photorank.config.config import Settings
 from photorank.utils.find import real
 from photorank.utils.logging import set_up_logging
+from photorank.utils.rows import measured_rows
+from photorank.utils.words import printable
 
 from .. import models, pipeline, sources
-from ..table import columns as tables
 from ..table import files as table_files
 from ..verbs import copy as copying
 from . import places
-from .summary import print_summary, printable
+from .summary import print_summary
 
 DONE, SOME_FAILED, DRIFTED = 0, 1, 3
 
@@ -69,10 +70,10 @@ def _check_any_read(table: pd.DataFrame, written: Sequence[Path]) -> None:
     Raises:
         ValueError: they did.
     """
-    if tables.measured_rows(table).empty:
+    if measured_rows(table).empty:
         first, (reasons,) = table.iloc[0], [p for p in written if p.name.endswith(".failed.csv")]
         raise ValueError(
-            f"none of the {len(table)} photos could be read (the first, {printable(first['file'])}: "
+            f"none of the {len(table)} photos could be read (the first, {printable(first['file'], 40)}: "
             f"{first['error']}); the reasons are in {reasons}"
         )
 
@@ -123,7 +124,7 @@ def tag(
         for path in written:
             print(f"wrote {path}")
     _check_any_read(tagged, written)
-    failed = len(tagged) - len(tables.measured_rows(tagged))
+    failed = len(tagged) - len(measured_rows(tagged))
     return SOME_FAILED if settings.strict and failed else DONE
 
 
@@ -139,8 +140,8 @@ def calibrate(
     output: str | None,
 ) -> int:
     """Fit thresholds to labels, or choose what to label, or try the tags on degraded copies."""
-    from photorank.evaluation.text_table import WIDTH
     from photorank.utils import io
+    from photorank.utils.text import WIDTH
 
     from ..verbs import calibrate as calibrating
     from ..verbs.sensitivity import sensitivity as shares_by_level
@@ -290,7 +291,7 @@ def _copy(
         return
     from ..verbs import show as looking
 
-    chosen = tables.measured_rows(table)
+    chosen = measured_rows(table)
     chosen = (looking.keepers(chosen) if keepers_only else chosen).head(copy_top)
     made = copying.copy(chosen, to, link, dry_run)
     done = "would be" if dry_run else "are"

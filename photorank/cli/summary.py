@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,15 @@ from typing import Any
 import pandas as pd
 
 from photorank.ranking.classes import CLASSES
+from photorank.utils.rows import failed, measured_rows
+from photorank.utils.words import padded, printable, terminal_width
 
 _WHAT_BECAME = {
     "mark": "see dup_*; the order stays",
     "keep-best": "ranked after all others",
 }
 _FIRST, _LAST = 10, 3
+_NAME = 40  # columns of a terminal for the name of a file
 _NOT_A_TERMINAL = (160, 24)  # wide enough for any line: a file or a pipe is not cut
 
 
@@ -25,14 +27,14 @@ def print_summary(table: pd.DataFrame, record: Mapping[str, Any], written: Seque
     print(
         f"{counted(record['ranked'], 'ranked', record['failed'], record)} ({record['seconds']:.1f} s)"
     )
-    for line in _failures(table[table["error"].notna()]):
+    for line in _failures(table[failed(table)]):
         print(line)
     if record.get("near_duplicates"):
         print(
             f"{record['near_duplicates']} of them near-duplicates of a better one: "
             + _WHAT_BECAME[record["settings"]["dedup"]]
         )
-    ranked = table[table["error"].isna()]
+    ranked = measured_rows(table)
     columns = shutil.get_terminal_size(_NOT_A_TERMINAL).columns
     if len(ranked):
         if record["tags"]["counts"]:
@@ -45,7 +47,7 @@ def print_summary(table: pd.DataFrame, record: Mapping[str, Any], written: Seque
 def _failures(failed: pd.DataFrame) -> list[str]:
     """Why the first photos failed, and how many more did."""
     lines = [
-        f"failed: {printable(file)}: {error}"
+        f"failed: {printable(file, _NAME)}: {error}"
         for file, error in failed[["file", "error"]].head(_LAST).to_numpy()
     ]
     more = len(failed) - len(lines)
@@ -91,7 +93,7 @@ def _best_and_worst(ranked: pd.DataFrame, weights: Mapping[str, float], columns:
         shown = ranked.iloc[[*range(_FIRST), *range(-_LAST, 0)]]
     why = "against the folder's mean" if len(ranked) > 1 else "what adds up to it"
     room = max(20, columns - len(f" rank  score    {why}"))
-    width = min(40, room, max(_terminal_width(printable(file)) for file in shown["file"]))
+    width = min(_NAME, room, max(terminal_width(printable(file)) for file in shown["file"]))
     parts = ranked[[f"{name}_contribution" for name in weights]]
     above = parts.loc[shown.index] - (parts.mean() if len(ranked) > 1 else 0)
     lines = [
@@ -112,27 +114,3 @@ def _reasons(above: pd.DataFrame) -> list[list[str]]:
         names = (str(name).removesuffix("_contribution") for name in most.index)
         reasons.append([f"{n} {v:+.2f}" for n, v in zip(names, most, strict=True)])
     return reasons
-
-
-def printable(name: str, width: int = 40) -> str:
-    """A file name for one line of a terminal: nothing that moves the cursor, the middle left out."""
-    name = "".join(c if c.isprintable() else "?" for c in name)
-    if _terminal_width(name) <= width:
-        return name
-    start, end = name[: len(name) // 2], name[len(name) // 2 :]
-    while _terminal_width(f"{start}…{end}") > width:
-        if _terminal_width(start) >= _terminal_width(end):
-            start = start[:-1]
-        else:
-            end = end[1:]
-    return f"{start}…{end}"
-
-
-def _terminal_width(text: str) -> int:
-    """How many columns of a terminal a text takes: Chinese, Japanese, Korean and emoji two each."""
-    return sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
-
-
-def padded(text: str, width: int) -> str:
-    """A text and spaces up to a width in columns of a terminal."""
-    return text + " " * (width - _terminal_width(text))

@@ -15,9 +15,11 @@ from photorank.ranking.classes import CLASSES
 from photorank.ranking.dedup import mark_duplicates
 from photorank.ranking.profiles import DUPLICATES, Profile, names
 from photorank.utils import io
+from photorank.utils.rows import measured_rows
+from photorank.utils.words import printable
 
 from .. import __version__
-from ..cli.summary import counted, printable
+from ..cli.summary import counted
 from ..table import columns as tables
 from ..table import files as table_files
 
@@ -137,7 +139,7 @@ def save(tagged: pd.DataFrame, found: tags.Tagged, folder: Path) -> list[Path]:
     written = table_files.save(results, folder / RESULTS)
     text = json.dumps(_objects(tagged, found), indent=1)
     io.write_text(folder / OBJECTS, text + "\n")
-    count = len(tables.measured_rows(tagged))
+    count = len(measured_rows(tagged))
     counts = tagged.attrs["photorank"]["tags"]["counts"]
     shares = {name: having / max(1, count) for name, having in counts.items()}
     io.write(folder / PLOT, lambda part: tag_shares(shares, count, tags.COMMON, part))
@@ -162,7 +164,7 @@ def as_text(tagged: pd.DataFrame, found: tags.Tagged, beside: Mapping[str, Any])
         tagged, found: from `with_tags`.
         beside: the record of a folder, which says what else lay there.
     """
-    photos = tables.measured_rows(tagged)
+    photos = measured_rows(tagged)
     first = counted(len(photos), "tagged", len(tagged) - len(photos), beside)
     if photos.empty:
         return first
@@ -176,7 +178,7 @@ def as_text(tagged: pd.DataFrame, found: tags.Tagged, beside: Mapping[str, Any])
     ]
     for name, count in record["counts"].items():
         surest = photos["file"].iloc[int(photos[f"{name}_score"].argmax())] if count else ""
-        surest = printable(surest)
+        surest = printable(surest, 40)
         lines.append(
             f"{name:<16} {count:>6}  {count / max(1, len(photos)):>5.0%}  {surest}".rstrip()
         )

@@ -21,9 +21,9 @@ from photorank.ranking.fusion import Scale
 from photorank.utils import io, journal
 from photorank.utils.find import find, real
 from photorank.utils.logging import each_once, logger
+from photorank.utils.words import printable
 
 from .. import pipeline
-from ..cli.summary import printable
 from ..models import features_of
 from ..sources import photos_in
 from ..table import files as table_files
@@ -206,8 +206,8 @@ class Watch:
         failed = rows["error"].notna()
         self.failed += int(failed.sum())
         for file, score, error in rows[["file", "final_score", "error"]].itertuples(index=False):
-            said = f"failed  {printable(file)}: {error}" if isinstance(error, str) else ""
-            self._say(said or f"{score:.3f}  {printable(file)}")
+            said = f"failed  {printable(file, 40)}: {error}" if isinstance(error, str) else ""
+            self._say(said or f"{score:.3f}  {printable(file, 40)}")
         self._compare(before, self._windows(len(known)))
 
     def _ranked(self, arrived: Mapping[str, Stamp]) -> pd.DataFrame:
