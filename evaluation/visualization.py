@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import Locator, MaxNLocator, ScalarFormatter, SymmetricalLogLocator
 
-from photorank.utils.rows import failed
+from photorank.utils.rows import measured_rows
 
 from .plots import figures
 from .plots.lettering import INK, MUTED
@@ -50,7 +50,7 @@ def histograms(
             "histograms need a ranked table with the column 'final_score'; "
             f"this one has {', '.join(map(str, table.columns)) or 'no columns'}"
         )
-    table = table[~failed(table)]
+    table = measured_rows(table)
     declared = _numeric_columns(table) if columns is None else list(columns)
     drawn = [column for column in declared if _values(table, column["name"]).notna().any()]
     rows = math.ceil(len(drawn) / _PER_ROW)

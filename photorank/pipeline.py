@@ -22,6 +22,7 @@ from photorank.ranking.order import order
 from photorank.ranking.profiles import Profile
 from photorank.utils import io
 from photorank.utils.logging import logger, progress
+from photorank.utils.rows import measured_rows
 
 from . import __version__
 from .models import cache_of, features_of, vocabulary_of
@@ -31,7 +32,6 @@ from .table.columns import (
     arranged,
     columns_of,
     derived_columns,
-    measured_rows,
     with_names,
     with_numbers,
 )
@@ -217,7 +217,7 @@ def _ranked(measured: pd.DataFrame, settings: Settings) -> tuple[pd.DataFrame, d
         logger.debug("failed: %s: %s", file, error)
     ordered = _with_duplicates(order(table), settings)
     if "dup_keeper" in ordered:
-        record["near_duplicates"] = int((~ordered["dup_keeper"] & ordered["error"].isna()).sum())
+        record["near_duplicates"] = int((~measured_rows(ordered)["dup_keeper"]).sum())
     if settings.dedup == "keep-best":
         ordered = keep_best(ordered)
     return arranged(ordered), record

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from photorank.utils.rows import measured_rows
+
 from .classes import are_lowest, quality_class, quality_score, reasons
 from .profiles import DUPLICATES, Profile, Rule
 from .suggestions import suggestion
@@ -50,8 +52,7 @@ def tag(table: pd.DataFrame, profile: Profile) -> Tagged:
             tag whose columns are missing is left out; a photo without a value has no score and not
             the tag, and so has one with an `error`.
     """
-    ranked = table["error"].isna() if "error" in table else pd.Series(True, table.index)
-    values = with_derived(table[ranked])
+    values = with_derived(measured_rows(table))
     absent = {name: _absent(profile, name, values) for name in profile.tags}
     left_out = {name: f"needs {', '.join(columns)}" for name, columns in absent.items() if columns}
     judged = {

@@ -15,6 +15,7 @@ from photorank.features.base import declare
 from photorank.features.quality import LEVELS
 from photorank.features.run.extract import FACTS
 from photorank.ranking.profiles import shipped_tags
+from photorank.utils.rows import failed
 from photorank.utils.words import near
 
 SCORE_1_TO_10 = "score_1_to_10"
@@ -85,22 +86,6 @@ def columns_of(table: pd.DataFrame, lower_is_better: Sequence[str] = ()) -> list
     return [c | {"better": "lower"} if c["name"] in lower_is_better else c for c in columns]
 
 
-def measured_rows(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows without an `error`."""
-    return table[_is_measured(table)]
-
-
-def failed_rows(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows with an `error`."""
-    return table[~_is_measured(table)]
-
-
-def _is_measured(table: pd.DataFrame) -> pd.Series[bool]:
-    if "error" not in table:
-        return pd.Series(True, index=table.index)
-    return table["error"].isna() | (table["error"] == "")
-
-
 def tag_columns(table: pd.DataFrame) -> list[str]:
     """The columns that tagging added: those of the tags in its record, or of a shipped profile."""
     record = table.attrs.get("photorank", {}).get("tags", {})
@@ -131,9 +116,9 @@ def with_names(table: pd.DataFrame) -> pd.DataFrame:
     for name in ("file", "path"):
         texts = [v if isinstance(v, str) else "" if is_empty(v) else str(v) for v in named[name]]
         named[name] = pd.Series(texts, index=named.index, dtype=object)
-    failed = ~_is_measured(named)
-    errors = named.get("error", failed)
-    named["error"] = pd.Series(None, index=named.index, dtype=object).mask(failed, errors)
+    unmeasured = failed(named)
+    errors = named.get("error", named["file"])
+    named["error"] = pd.Series(None, index=named.index, dtype=object).mask(unmeasured, errors)
     return named.reset_index(drop=True)  # tables that were put together repeat their labels
 
 

@@ -11,6 +11,7 @@ from photorank.features import BUILTIN
 from photorank.features.photo.image import Photo, PhotoError
 from photorank.training.degradations import LEVELS, degrade
 from photorank.utils.logging import progress
+from photorank.utils.rows import measured_rows
 
 from ..pipeline import extract
 from ..table import columns as tables
@@ -38,7 +39,7 @@ def sensitivity(
         ValueError: none of the photos can be opened.
     """
     found = []
-    measured = tables.measured_rows(tables.with_names(table_files.as_table(table)))
+    measured = measured_rows(tables.with_names(table_files.as_table(table)))
     paths = list(measured["path"][:photos])
     for path in progress(paths, len(paths), "degraded copies"):
         try:

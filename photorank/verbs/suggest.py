@@ -11,8 +11,8 @@ import pandas as pd
 
 from photorank.ranking.profiles import Profile
 from photorank.training.thresholds import to_label
+from photorank.utils.rows import measured_rows
 
-from ..table import columns as tables
 from ..table import files as table_files
 from . import tag as tagging
 
@@ -44,7 +44,7 @@ def suggest(
         raise ValueError(f"suggest is a whole number from 1 up, got {number}")
     base = Profile.load(profile)
     tagged, _ = tagging.told(tagging.marked(table_files.as_table(table)), base)
-    photos = tables.measured_rows(tagged)
+    photos = measured_rows(tagged)
     if "dup_keeper" in photos:
         photos = photos[photos["dup_keeper"].astype(bool)]
     all_ = tagging.judged(base, photos)

@@ -21,11 +21,11 @@ from photorank.training.folds import Fold, scene_folds
 from photorank.training.weights.held_out import Result, by_cell, judge, seen_by, studies, verdict
 from photorank.training.weights.search import Pairs, Ratings, kind_folds
 from photorank.utils.logging import progress
+from photorank.utils.rows import measured_rows
 from photorank.utils.words import near
 
 from .. import models, pipeline
 from ..sources import NO_COPIES, check_table
-from ..table.columns import measured_rows
 from ..table.labels import match_labels, read_labels
 from .tuned import Tuned
 
