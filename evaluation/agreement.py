@@ -11,13 +11,7 @@ import pandas as pd
 from scipy import optimize, special, stats
 
 from photorank.utils import text
-from photorank.utils.stats import (
-    NEARLY_CONSTANT,
-    estimate,
-    pearson,
-    scene_numbers,
-    spearman,
-)
+from photorank.utils.stats import NEARLY_CONSTANT, estimate, pearson, scene_numbers, spearman
 from photorank.utils.words import plural
 
 from .best_of_scene import MARGIN, best_of_scene
@@ -185,12 +179,6 @@ def fit_logistic(score: np.ndarray, rating: np.ndarray) -> tuple[dict[str, float
     the best of a grid of them, refined, which cannot diverge. Where a line or a step fits best, `b4`
     ends at the border: 100 standard deviations, or 1/100 of the range between the quartiles.
 
-    Args:
-        score, rating: (n,) finite.
-
-    Returns:
-        `b1 b2 b3 b4`, or None, and the reason if it is None.
-
     References:
         VQEG, Final report on the validation of objective models of video quality assessment, phase
         II, 2003; Sheikh, Sabir and Bovik 2006, doi:10.1109/TIP.2006.881959.
@@ -204,12 +192,9 @@ def fit_logistic(score: np.ndarray, rating: np.ndarray) -> tuple[dict[str, float
         return None, "score or rating is too nearly constant to fit"
     z, y = (score / unit - centre) / spread, rating / size
 
-    def curve(p: np.ndarray) -> np.ndarray:
-        return np.asarray(special.expit(np.exp(p[0]) * (z - p[1])))
-
     def lost(p: np.ndarray) -> float:
         """The share of the ratings' variance that the curve of slope exp(p[0]) about p[1] leaves."""
-        return float(1 - np.nan_to_num(pearson(curve(p), y)) ** 2)
+        return float(1 - np.nan_to_num(pearson(special.expit(np.exp(p[0]) * (z - p[1])), y)) ** 2)
 
     quartiles = float(np.subtract(*np.quantile(z, (0.75, 0.25)))) or 1.0  # far below 1: heavy tails
     slopes = (np.log(_FLAT), np.log(_STEEP / min(quartiles, 1.0)))
@@ -217,11 +202,10 @@ def fit_logistic(score: np.ndarray, rating: np.ndarray) -> tuple[dict[str, float
     places = (*np.quantile(z, np.linspace(0, 1, 25)), *middles)
     start = min(map(np.array, itertools.product(np.linspace(*slopes, 13), places)), key=lost)
     options = {"xatol": 1e-7, "fatol": 1e-13, "maxiter": 2000}
-    best = optimize.minimize(
-        lost, start, method="Nelder-Mead", bounds=(slopes, middles), options=options
-    ).x
-    rise, low = size * np.polyfit(curve(best), y, 1)
+    limits = (slopes, middles)
+    best = optimize.minimize(lost, start, method="Nelder-Mead", bounds=limits, options=options).x
     b3, b4 = unit * (centre + spread * best[1]), unit * spread / np.exp(best[0])
+    rise, low = size * np.polyfit(logistic(score, 1, 0, b3, b4), y, 1)
     return {"b1": float(low + rise), "b2": float(low), "b3": float(b3), "b4": float(b4)}, ""
 
 

@@ -96,17 +96,9 @@ def _histogram(axes: Axes, table: pd.DataFrame, column: Mapping[str, Any], colou
     counts = {"missing": missing, "beyond": len(values) - len(shown)}
     notes = [_BETTER.get(str(column.get("better")), "")]
     notes += [f"{count:,} {what}" for what, count in counts.items() if count]
-    axes.set_title(
-        column["name"], loc="left", parse_math=False, fontsize=11, color=INK, weight="bold"
-    )
-    axes.set_title(", ".join(filter(None, notes)), loc="right", fontsize=9, color=MUTED)
-    axes.set_xlabel(column.get("unit") or "", fontsize=9, color=MUTED)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.grid(axis="y", color="#e6e6e6", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(labelsize=9, length=0, colors=MUTED)
+    note = ", ".join(filter(None, notes))
+    figures.dress(axes, column["name"], note, column.get("unit") or "")
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
-    axes.margins(x=0.02)
     if len(values) == 0:
         axes.text(0.5, 0.5, "no values", ha="center", transform=axes.transAxes, color=MUTED)
         return

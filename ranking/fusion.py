@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from photorank.utils.words import plural
 
 from . import saved
 
@@ -20,7 +22,7 @@ _QUANTILES = 1001
 Declaration = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Scale:
     """Fitted normalisers, one per column: from raw values to [0, 1], where 1 is best.
 
@@ -33,11 +35,17 @@ class Scale:
         knots: per column, the raw values that define its normaliser: (low, high), or for `rank` up to
             1001 sorted values.
         columns: per column, its declaration.
+        photos: to how many it was fitted; None where that is not known.
     """
 
     method: str
     knots: Mapping[str, Sequence[float]]
     columns: Mapping[str, Declaration]
+    photos: int | None = None
+
+    def __repr__(self) -> str:
+        fitted = "" if self.photos is None else f", fitted to {plural(self.photos, 'photo')}"
+        return f"Scale({self.method}, {plural(len(self.columns), 'column')}{fitted})"
 
     @classmethod
     def fit(
@@ -56,14 +64,14 @@ class Scale:
             finite = _finite(table[name]) if name in table else np.empty(0)
             if len(finite):
                 chosen[name], knots[name] = column, _knots(finite, column, method)
-        return cls(method, knots, chosen)
+        return cls(method, knots, chosen, len(table))
 
     def completed(self, columns: Iterable[Declaration]) -> Scale:
         """With those of `columns` that need no fitting, at their own range."""
         added = {c["name"]: c for c in columns if c["name"] not in self.columns}
         added = {name: c for name, c in added.items() if _keeps_range(c, self.method)}
         knots = {name: tuple(column["range"]) for name, column in added.items()}
-        return Scale(self.method, {**self.knots, **knots}, {**self.columns, **added})
+        return replace(self, knots={**self.knots, **knots}, columns={**self.columns, **added})
 
     def normalise(self, name: str, values: pd.Series[float]) -> tuple[np.ndarray, int]:
         """The column's values in [0, 1] (1 = best; NaN stays NaN), and how many lay beyond the scale."""
@@ -87,7 +95,7 @@ class Scale:
         """Write what was fitted as JSON (see `ranking/saved.py`); `completed` adds the rest."""
         fitted = {n: c for n, c in self.columns.items() if not _keeps_range(c, self.method)}
         versions = {name: column.get("version", "") for name, column in fitted.items()}
-        scale = Scale(self.method, {name: self.knots[name] for name in fitted}, fitted)
+        scale = replace(self, knots={name: self.knots[name] for name in fitted}, columns=fitted)
         saved.save(path, "scale", versions, asdict(scale))
 
     @classmethod

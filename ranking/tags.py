@@ -161,7 +161,7 @@ def _told(
         told[values.index[int(row)]] = {
             name: (
                 _reason(profile, name, photo, because[name][row]),
-                suggestion(name, photo, str(because[name][row])),
+                suggestion(profile.suggestions.get(name, ""), photo, str(because[name][row])),
             )
             for name in has
             if has[name][row]
@@ -207,8 +207,8 @@ def _reason(profile: Profile, name: str, photo: Mapping[Any, Any], because: Any)
     threshold = profile.threshold(name)
     shift = np.log(threshold / (1 - threshold)) / _STEEPNESS
     return " and ".join(
-        f"{column} {photo[column]:.3g}, {'from' if sure > at else 'down from'} "
-        f"{at + shift * (sure - at):.3g}"
+        f"{column} {photo[column]:.3g} ({'above' if sure > at else 'below'} "
+        f"{at + shift * (sure - at):.3g})"
         for column, (at, sure) in profile.rules[name][because].items()
     )
 

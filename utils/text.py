@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 WIDTH = 100
+_NAME = 60  # a longer one is broken, so that words have room
 
 
 def table(rows: Iterable[Sequence[str]], width: int = WIDTH) -> str:
@@ -22,7 +23,8 @@ def table(rows: Iterable[Sequence[str]], width: int = WIDTH) -> str:
 
     rows = list(rows)
     grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(overflow="fold")
+    longest = max(len(row[0]) for row in rows)
+    grid.add_column(overflow="fold", no_wrap=longest <= _NAME)
     for _ in rows[0][1:-1]:
         grid.add_column(justify="right", no_wrap=True)
     grid.add_column(overflow="fold")
