@@ -16,7 +16,7 @@ def as_text(found: Mapping[str, Any]) -> str:
     """The result of `drift`: a line per column, what moved, and how to read it."""
     old, new = (_counts(found[which]) for which in ("reference", "current"))
     verdict = "DRIFTED" if found["drifted"] else "stable"
-    rows = [("column", "PSI", "KS", "p", "reference", "current", "")]
+    rows: list[tuple[str, ...]] = [("column", "PSI", "KS", "p", "reference", "current", "")]
     rows += [_line(row) for row in found["columns"]]
     return "\n".join(
         [

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from photorank.utils import text
-from photorank.utils.rows import measured_rows
+from photorank.utils.rows import measured_rows, numbers
 
 _FEWEST = 3  # with two photos every correlation is 1 or -1
 _READINGS = {
@@ -123,11 +123,9 @@ def _sharpness_corr(photos: pd.DataFrame, absent: dict[str, str]) -> dict[str, A
 
 
 def _numbers(photos: pd.DataFrame, column: str) -> pd.Series[float]:
-    """A column as floats, NaN where there is no finite number, or no such column."""
-    if column not in photos:
-        return pd.Series(np.nan, index=photos.index)
-    values = pd.to_numeric(photos[column], errors="coerce").astype(float)
-    return values.where(np.isfinite(values))
+    """A column as floats; empty where there is no finite number, or no such column."""
+    values = numbers(photos[column]) if column in photos else np.nan
+    return pd.Series(values, index=photos.index, dtype=float)
 
 
 def _rounded(value: float) -> float:

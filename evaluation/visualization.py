@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import Locator, MaxNLocator, ScalarFormatter, SymmetricalLogLocator
 
-from photorank.utils.rows import measured_rows
+from photorank.utils.rows import finite, measured_rows
 
 from .plots import figures
 from .plots.lettering import INK, MUTED
@@ -52,7 +52,7 @@ def histograms(
         )
     table = measured_rows(table)
     declared = _numeric_columns(table) if columns is None else list(columns)
-    drawn = [column for column in declared if _values(table, column["name"]).notna().any()]
+    drawn = [column for column in declared if len(_values(table, column["name"]))]
     rows = math.ceil(len(drawn) / _PER_ROW)
     figure = figures.blank(12, 3.4 + 2.35 * rows)
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)  # type: ignore[union-attr, call-arg]
@@ -76,19 +76,18 @@ def _numeric_columns(table: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def _values(table: pd.DataFrame, name: str) -> pd.Series[float]:
-    """A column's finite numbers as floats, NaN for the rest or where there is no such column.
+def _values(table: pd.DataFrame, name: str) -> np.ndarray:
+    """A column's finite numbers; none where there is no such column.
 
     Text is no number, even where it reads like one: a hash may have ten digits and no letter.
     """
     if name not in table or pd.api.types.infer_dtype(table[name], skipna=True) == "string":
-        return pd.Series(np.nan, index=table.index)
-    values = pd.to_numeric(table[name], errors="coerce").astype(float)
-    return values.where(np.isfinite(values))
+        return np.empty(0)
+    return finite(table[name])
 
 
 def _histogram(axes: Axes, table: pd.DataFrame, column: Mapping[str, Any], colour: str) -> None:
-    values = _values(table, column["name"]).dropna().to_numpy()
+    values = _values(table, column["name"])
     missing = len(table) - len(values)
     heavy = bool(column.get("heavy_tailed")) and len(values) and values.min() >= 0
     heavy = bool(heavy and values.max() > 10)

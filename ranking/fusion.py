@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from photorank.utils.rows import finite, numbers
 from photorank.utils.words import plural
 
 from . import saved
@@ -61,9 +62,9 @@ class Scale:
         chosen, knots = {}, {}
         for column in columns:
             name = str(column["name"])
-            finite = _finite(table[name]) if name in table else np.empty(0)
-            if len(finite):
-                chosen[name], knots[name] = column, _knots(finite, column, method)
+            values = finite(table[name]) if name in table else np.empty(0)
+            if len(values):
+                chosen[name], knots[name] = column, _knots(values, column, method)
         return cls(method, knots, chosen, len(table))
 
     def completed(self, columns: Iterable[Declaration]) -> Scale:
@@ -76,7 +77,7 @@ class Scale:
     def normalise(self, name: str, values: pd.Series[float]) -> tuple[np.ndarray, int]:
         """The column's values in [0, 1] (1 = best; NaN stays NaN), and how many lay beyond the scale."""
         column, knots = self.columns[name], np.asarray(self.knots[name])
-        raw = _numbers(values)
+        raw = numbers(values)
         beyond = int(((raw < knots[0]) | (raw > knots[-1])).sum())
         if knots[0] == knots[-1]:
             norm = np.where(np.isnan(raw), np.nan, MISSING)
@@ -189,7 +190,7 @@ def fuse(
 
 def _usable(table: pd.DataFrame, weights: Mapping[str, float], scale: Scale) -> dict[str, float]:
     """The weights of columns that have values here."""
-    has_values = {n: n in table and len(_finite(table[n])) > 0 for n in weights}
+    has_values = {n: n in table and len(finite(table[n])) > 0 for n in weights}
     unscaled = [n for n in weights if has_values[n] and n not in scale.columns]
     if unscaled:
         raise ValueError(
@@ -234,14 +235,3 @@ def _rank(raw: np.ndarray, knots: np.ndarray) -> np.ndarray:
 
 def _log(values: np.ndarray) -> np.ndarray:
     return np.sign(values) * np.log1p(np.abs(values))
-
-
-def _numbers(values: pd.Series[Any]) -> np.ndarray:
-    """As float64, with NaN for whatever is no finite number."""
-    numbers = pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    return np.where(np.isfinite(numbers), numbers, np.nan)
-
-
-def _finite(values: pd.Series[Any]) -> np.ndarray:
-    numbers = _numbers(values)
-    return numbers[~np.isnan(numbers)]

@@ -89,7 +89,8 @@ def test_class_and_tags_stand_beside_the_photo_and_tell_their_reasons(tmp_path: 
     page = sheet(table, tmp_path)
     assert page.texts["rank"] == ["1 · Good", "2"]
     assert [t["class"] for t in page.all("summary")] == ["tags", "tags seen"]
-    assert [t for t in page.texts["span"] if ":" not in t and ".jpg" not in t][:3] == ["odd aspect", "<b>", "beach"]
+    said = [text for text in page.texts["span"] if ":" not in text and ".jpg" not in text]
+    assert said[:3] == ["odd aspect", "<b>", "beach"]
     source = (tmp_path / "s.html").read_text(encoding="utf-8")
     reasons = "odd_aspect: aspect 0.2<br>near_duplicate: the same picture as &lt;a&gt; &amp; b.jpg"
     assert f"</summary>{reasons}</details>" in source

@@ -68,7 +68,7 @@ class Calibrated:
         return "\n".join([text.table([head, *rows]), below, *text.notes(self.notes)])
 
 
-def _line(tag: Any, row: Mapping[Any, Any]) -> list[str]:
+def _line(tag: Any, row: pd.Series[Any]) -> list[str]:
     """A tag's line in the report."""
     auc, precision = row["auc"], row["average_precision"]["value"]
     interval = "" if auc["low"] is None else f" ({auc['low']:.2f}-{auc['high']:.2f})"
