@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import optimize, special, stats
+
+from photorank.utils import text
+from photorank.utils.stats import NEARLY_CONSTANT, estimate, pearson, scene_numbers, spearman
+from photorank.utils.words import plural
 
 from .best_of_scene import MARGIN, best_of_scene
-from .logistic import fit_logistic, logistic
-from .resampling import (
-    FEWEST,
-    Draws,
-    Figure,
-    counted_scenes,
-    kendall,
-    pearson,
-    scene_numbers,
-    spearman,
-)
-from .text_table import text_notes, text_table
 
+FEWEST = 3  # photos: with two every correlation is 1 or -1
+_FEWEST_FITTED = 5  # different scores; four parameters pass through fewer exactly
+_FLAT, _STEEP = 0.01, 100.0  # a straight line over the standard deviation, a step between quartiles
+_BEYOND = 10.0  # standard deviations that the middle may lie outside the scores
 _READINGS = {
     "spearman": "order: 1 as people order them, 0 unrelated, -1 reversed",
     "kendall": "pairs in the same order less pairs in the other, 1 to -1",
@@ -71,14 +69,23 @@ def agreement(
     0.667
     """
     photos = _photos(score, rating, scene)
-    draws = Draws(photos["scene"].to_numpy(), resamples, seed)
-    found: dict[str, Any] = {"n": len(photos), "scenes": draws.scenes}
+    x, y, scenes = (photos[name].to_numpy() for name in photos)
+    found: dict[str, Any] = {"n": len(photos), "scenes": len(np.unique(scenes))}
     absent: dict[str, str] = {}
-    fit, figures = _figures(photos)
-    for name, figure in figures.items():
-        found[name], reason = (None, figure) if isinstance(figure, str) else draws.estimate(figure)
-        if reason:
-            absent[f"{name} interval" if found[name] else name] = reason
+    reason = _uncorrelated(photos)
+    fit, no_fit = (None, reason) if reason else fit_logistic(x, y)
+    fitted = logistic(x, **fit) if fit else x
+    for name, figure, given, why_not in (
+        ("spearman", spearman, x, reason),
+        ("pearson", pearson, x, reason),
+        ("pearson_fitted", pearson, fitted, no_fit),
+        ("kendall", _kendall, x, reason),
+    ):
+        found[name], why = None, why_not
+        if not why_not:
+            found[name], why = estimate(figure, (given, y), scenes, resamples, seed)
+        if why:
+            absent[f"{name} interval" if found[name] else name] = why
     best = best_of_scene(photos["score"], photos["rating"], photos["scene"], margin)
     if isinstance(best, str):
         absent["best_of_scene"] = best
@@ -114,15 +121,15 @@ def agreement_by_column(
         ValueError: as for `agreement`.
     """
     rows = []
-    for name in columns:
-        photos = _photos(columns[name], rating, scene)
-        way, reason = (better or {}).get(str(name), "higher"), _uncorrelated(photos, "column")
+    for column in columns:
+        photos = _photos(columns[column], rating, scene)
+        way, reason = (better or {}).get(str(column), "higher"), _uncorrelated(photos, "column")
         found: dict[str, float | None] | None = None
         if not reason:
-            x, y, scenes = photos.to_numpy().T
-            found, reason = Draws(scenes.astype(int), resamples, seed).estimate(spearman(x, y))
+            x, y, scenes = (photos[name].to_numpy() for name in photos)
+            found, reason = estimate(spearman, (x, y), scenes, resamples, seed)
         value, low, high = (found or {"value": None, "low": None, "high": None}).values()
-        row = {"column": str(name), "better": way, "n": len(photos), "spearman": value}
+        row = {"column": str(column), "better": way, "n": len(photos), "spearman": value}
         verdict = reason or _verdict(low or 0.0, high or 0.0, way)
         rows.append(row | {"low": low, "high": high, "verdict": verdict})
     return sorted(rows, key=lambda row: -abs(row["spearman"] or 0))
@@ -135,31 +142,71 @@ def as_text(found: Mapping[str, Any]) -> str:
         figure = found[name]
         reading = found["absent"].get(name) or found["absent"].get(f"{name} interval") or reading
         if name == "best_of_scene" and figure:
-            reading += f"; chance {figure['chance']:.3f}, {counted_scenes(figure['n'])}"
+            reading += f"; chance {figure['chance']:.3f}, {plural(figure['n'], 'scene')}"
         rows.append((name, *_numbers(figure), reading))
-    photos = f"{found['n']} photo{'s' * (found['n'] != 1)}, {counted_scenes(found['scenes'])}"
-    parts = [f"agreement with ratings: {photos}", text_table(rows)]
+    photos = f"{plural(found['n'], 'photo')}, {plural(found['scenes'], 'scene')}"
+    parts = [f"agreement with ratings: {photos}", text.table(rows)]
     if any(row["spearman"] is not None for row in found.get("columns", ())):
         rows = [("column", "better", "spearman", "95 % interval", "n", "")]
         for row in found["columns"]:
             figure = _numbers(row | {"value": row["spearman"]})
             rows.append((row["column"], row["better"], *figure, str(row["n"]), row["verdict"]))
-        parts += ["\neach column's order against the ratings'", text_table(rows)]
-    return "\n".join([*parts, *text_notes(found.get("notes", ()))])
+        parts += ["\neach column's order against the ratings'", text.table(rows)]
+    return "\n".join([*parts, *text.notes(found.get("notes", ()))])
 
 
-def _figures(photos: pd.DataFrame) -> tuple[dict[str, float] | None, dict[str, Figure | str]]:
-    """The fitted curve, and the figures by name, a reason in the place of one that cannot be had."""
-    names = ("spearman", "pearson", "pearson_fitted", "kendall")
-    reason = _uncorrelated(photos)
-    if reason:
-        return None, dict.fromkeys(names, reason)
-    x, y = photos["score"].to_numpy(), photos["rating"].to_numpy()
-    fit, no_fit = fit_logistic(x, y)
-    fitted = pearson(logistic(x, **fit), y) if fit else no_fit
-    return fit, dict(
-        zip(names, (spearman(x, y), pearson(x, y), fitted, kendall(x, y)), strict=True)
-    )
+def _kendall(x: np.ndarray, y: np.ndarray) -> float:
+    return float(stats.kendalltau(x, y, method="asymptotic").statistic)
+
+
+def logistic(score: np.ndarray, b1: float, b2: float, b3: float, b4: float) -> np.ndarray:
+    """b2 + (b1 - b2) / (1 + exp(-(score - b3) / |b4|)): from b2 for low scores to b1 for high ones.
+
+    >>> logistic(np.array([-100.0, 3.0, 100.0]), 5, 1, 3, 2).tolist()
+    [1.0, 3.0, 5.0]
+    """
+    return b2 + (b1 - b2) * special.expit((np.asarray(score, float) - b3) / abs(b4))
+
+
+def fit_logistic(score: np.ndarray, rating: np.ndarray) -> tuple[dict[str, float] | None, str]:
+    """Fit the four parameters of `logistic` by least squares, or say why that cannot be done.
+
+    Quality research fits this curve first: Pearson's r after it does not count a bend against a
+    score, nor its direction (b1 is below b2 where the score falls with the rating). On few photos it
+    bends to chance.
+
+    For a given `b3, b4` the best `b1, b2` are a linear regression, so that two parameters remain:
+    the best of a grid of them, refined, which cannot diverge. Where a line or a step fits best, `b4`
+    ends at the border: 100 standard deviations, or 1/100 of the range between the quartiles.
+
+    References:
+        VQEG, Final report on the validation of objective models of video quality assessment, phase
+        II, 2003; Sheikh, Sabir and Bovik 2006, doi:10.1109/TIP.2006.881959.
+    """
+    different = len(np.unique(score))
+    if different < _FEWEST_FITTED:
+        return None, f"{different} different scores: a fit of 4 parameters needs {_FEWEST_FITTED}"
+    unit, size = np.abs(score).max(), np.abs(rating).max() or 1.0  # so that no square overflows
+    centre, spread = (score / unit).mean(), (score / unit).std()
+    if spread < NEARLY_CONSTANT * abs(centre) or np.ptp(rating) == 0:
+        return None, "score or rating is too nearly constant to fit"
+    z, y = (score / unit - centre) / spread, rating / size
+
+    def lost(p: np.ndarray) -> float:
+        """The share of the ratings' variance that the curve of slope exp(p[0]) about p[1] leaves."""
+        return float(1 - np.nan_to_num(pearson(special.expit(np.exp(p[0]) * (z - p[1])), y)) ** 2)
+
+    quartiles = float(np.subtract(*np.quantile(z, (0.75, 0.25)))) or 1.0  # far below 1: heavy tails
+    slopes = (np.log(_FLAT), np.log(_STEEP / min(quartiles, 1.0)))
+    middles = (z.min() - _BEYOND, z.max() + _BEYOND)
+    places = (*np.quantile(z, np.linspace(0, 1, 25)), *middles)
+    start = min(map(np.array, itertools.product(np.linspace(*slopes, 13), places)), key=lost)
+    options = {"xatol": 1e-7, "fatol": 1e-13, "maxiter": 2000}
+    limits = (slopes, middles)
+    best = optimize.minimize(lost, start, method="Nelder-Mead", bounds=limits, options=options).x
+    b3, b4 = unit * (centre + spread * best[1]), unit * spread / np.exp(best[0])
+    rise, low = size * np.polyfit(logistic(score, 1, 0, b3, b4), y, 1)
+    return {"b1": float(low + rise), "b2": float(low), "b3": float(b3), "b4": float(b4)}, ""
 
 
 def _photos(score: Any, rating: Any, scene: Any) -> pd.DataFrame:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from photorank.utils.stats import estimate, ranks, scene_numbers
+
 from .plots import figures
 from .plots.lettering import INK, MUTED
-from .resampling import Draws, scene_numbers
-from .resampling import Figure as Statistic
 
 _WHERE = (
     "Counted on the labelled photos alone. The report's precision and recall are those to expect in the "
@@ -43,46 +43,30 @@ def detection(
     known = np.isfinite(score) & np.isfinite(label)
     score, positive = score[known], label[known] > 0
     names = np.arange(len(known)) if scene is None else np.asarray(scene, object)
-    found = {"n": len(score), "positives": int(positive.sum())}
+    found: dict[str, Any] = {"n": len(score), "positives": int(positive.sum())}
     if positive.all() or not positive.any():
         return found | {"auc": None, "average_precision": None}
-    draws = Draws(scene_numbers(names[known]), resamples, seed)
-    statistics = {"auc": auc(score, positive), "average_precision": precision_mean(score, positive)}
-    return found | {name: draws.estimate(s)[0] for name, s in statistics.items()}
+    scenes = scene_numbers(names[known])
+    for name, figure in {"auc": auc, "average_precision": average_precision}.items():
+        found[name], _ = estimate(figure, (score, positive), scenes, resamples, seed)
+    return found
 
 
-def auc(score: np.ndarray, positive: np.ndarray) -> Statistic:
+def auc(score: np.ndarray, positive: np.ndarray) -> float:
     """The chance that a photo with the fault scores above one without; ties count half."""
-    order, first = _groups(score)
-
-    def figure(counts: np.ndarray) -> np.ndarray:
-        with_, without = (
-            np.add.reduceat((counts * part)[:, order], first, axis=1)
-            for part in (positive, ~positive)
-        )
-        below = without.cumsum(axis=1) - without / 2
-        return _ratio((with_ * below).sum(axis=1), with_.sum(axis=1) * without.sum(axis=1))
-
-    return figure
+    yes, no = int(positive.sum()), int((~positive).sum())
+    if not (yes and no):
+        return float("nan")
+    return float((ranks(score)[positive].sum() - yes**2 / 2) / (yes * no))
 
 
-def precision_mean(score: np.ndarray, positive: np.ndarray) -> Statistic:
-    """Average precision: the mean of the precision at each photo that has the fault."""
-    order, first = _groups(-score)
-
-    def figure(counts: np.ndarray) -> np.ndarray:
-        with_ = np.add.reduceat((counts * positive)[:, order], first, axis=1)
-        all_ = np.add.reduceat(counts[:, order], first, axis=1)
-        precision = with_.cumsum(axis=1) / np.maximum(all_.cumsum(axis=1), 1e-12)
-        return _ratio((with_ * precision).sum(axis=1), with_.sum(axis=1))
-
-    return figure
-
-
-def _groups(score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The order of the scores, and where in it each group of equal ones begins."""
-    order = np.argsort(score, kind="stable")
-    return order, np.flatnonzero(np.diff(score[order], prepend=np.nan) != 0)
+def average_precision(score: np.ndarray, positive: np.ndarray) -> float:
+    """The mean of the precision at each photo that has the fault; equal scores are flagged together."""
+    order = np.argsort(-score, kind="stable")
+    last = np.flatnonzero(np.append(np.diff(score[order]) < 0, True))
+    right = positive[order].cumsum()[last]
+    found = np.diff(right, prepend=0) @ (right / (last + 1))
+    return float(found / right[-1]) if right[-1] else float("nan")
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

@@ -5,38 +5,37 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .text_table import text_notes, text_table
+from photorank.utils import text
+from photorank.utils.words import plural
 
 _READING = """PSI: 0 the same, below .1 little, .1 to .25 some, above .25 much; KS: 0 to 1
 p after Holm's correction; reference and current: the median, or the share"""
-
-_Line = tuple[str, str, str, str, str, str, str]
 
 
 def as_text(found: Mapping[str, Any]) -> str:
     """The result of `drift`: a line per column, what moved, and how to read it."""
     old, new = (_counts(found[which]) for which in ("reference", "current"))
     verdict = "DRIFTED" if found["drifted"] else "stable"
-    rows: list[_Line] = [("column", "PSI", "KS", "p", "reference", "current", "")]
+    rows: list[tuple[str, ...]] = [("column", "PSI", "KS", "p", "reference", "current", "")]
     rows += [_line(row) for row in found["columns"]]
     return "\n".join(
         [
             f"{verdict}: {old} in the reference, {new} now",
-            text_table(rows),
+            text.table(rows),
             _READING,
             f"drifted: p < {found['alpha']:g} and PSI >= {found['least_psi']:g}; with so many photos "
             f"a KS below {found['least_ks']:.2f} cannot be told from chance",
-            *text_notes(found.get("notes", ())),
+            *text.notes(found.get("notes", ())),
         ]
     )
 
 
 def _counts(side: Mapping[str, int]) -> str:
     failed = f" ({side['failed']:,} failed)" if side["failed"] else ""
-    return f"{side['photos']:,} photo{'s' * (side['photos'] != 1)}{failed}"
+    return f"{plural(side['photos'], 'photo')}{failed}"
 
 
-def _line(row: Mapping[str, Any]) -> _Line:
+def _line(row: Mapping[str, Any]) -> tuple[str, ...]:
     if row["psi"] is None:
         return (row["column"], "", "", "", *_sizes(row), row["verdict"])
     share = row["reference"]["share"] and row["current"]["share"]

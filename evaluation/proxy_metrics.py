@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from photorank.utils.rows import failed
-
-from .text_table import text_table
+from photorank.utils import text
+from photorank.utils.rows import measured_rows, numbers
 
 _FEWEST = 3  # with two photos every correlation is 1 or -1
 _READINGS = {
@@ -51,7 +50,7 @@ def proxy_metrics(table: pd.DataFrame) -> dict[str, Any]:
             "evaluation needs a ranked table, with the column 'final_score'; this one has "
             f"{', '.join(map(str, table.columns)) or 'no columns'}: rank it first"
         )
-    photos = table[~failed(table)]
+    photos = measured_rows(table)
     absent: dict[str, str] = {}
     return {
         "n": len(photos),
@@ -79,7 +78,7 @@ def as_text(metrics: dict[str, Any]) -> str:
         figure = name.split(",")[0]
         reading = metrics["absent"].get(figure) or _READINGS[figure].format(other=corr["with"])
         rows.append((name, "absent" if value is None else f"{value:.3f}", reading))
-    return text_table(rows)
+    return text.table(rows)
 
 
 def _score_std(photos: pd.DataFrame, absent: dict[str, str]) -> float | None:
@@ -124,11 +123,9 @@ def _sharpness_corr(photos: pd.DataFrame, absent: dict[str, str]) -> dict[str, A
 
 
 def _numbers(photos: pd.DataFrame, column: str) -> pd.Series[float]:
-    """A column as floats, NaN where there is no finite number, or no such column."""
-    if column not in photos:
-        return pd.Series(np.nan, index=photos.index)
-    values = pd.to_numeric(photos[column], errors="coerce").astype(float)
-    return values.where(np.isfinite(values))
+    """A column as floats; empty where there is no finite number, or no such column."""
+    values = numbers(photos[column]) if column in photos else np.nan
+    return pd.Series(values, index=photos.index, dtype=float)
 
 
 def _rounded(value: float) -> float:

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import Locator, MaxNLocator, ScalarFormatter, SymmetricalLogLocator
 
-from photorank.utils.rows import failed
+from photorank.utils.rows import finite, measured_rows
 
 from .plots import figures
 from .plots.lettering import INK, MUTED
@@ -50,9 +50,9 @@ def histograms(
             "histograms need a ranked table with the column 'final_score'; "
             f"this one has {', '.join(map(str, table.columns)) or 'no columns'}"
         )
-    table = table[~failed(table)]
+    table = measured_rows(table)
     declared = _numeric_columns(table) if columns is None else list(columns)
-    drawn = [column for column in declared if _values(table, column["name"]).notna().any()]
+    drawn = [column for column in declared if len(_values(table, column["name"]))]
     rows = math.ceil(len(drawn) / _PER_ROW)
     figure = figures.blank(12, 3.4 + 2.35 * rows)
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)  # type: ignore[union-attr, call-arg]
@@ -76,19 +76,18 @@ def _numeric_columns(table: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def _values(table: pd.DataFrame, name: str) -> pd.Series[float]:
-    """A column's finite numbers as floats, NaN for the rest or where there is no such column.
+def _values(table: pd.DataFrame, name: str) -> np.ndarray:
+    """A column's finite numbers; none where there is no such column.
 
     Text is no number, even where it reads like one: a hash may have ten digits and no letter.
     """
     if name not in table or pd.api.types.infer_dtype(table[name], skipna=True) == "string":
-        return pd.Series(np.nan, index=table.index)
-    values = pd.to_numeric(table[name], errors="coerce").astype(float)
-    return values.where(np.isfinite(values))
+        return np.empty(0)
+    return finite(table[name])
 
 
 def _histogram(axes: Axes, table: pd.DataFrame, column: Mapping[str, Any], colour: str) -> None:
-    values = _values(table, column["name"]).dropna().to_numpy()
+    values = _values(table, column["name"])
     missing = len(table) - len(values)
     heavy = bool(column.get("heavy_tailed")) and len(values) and values.min() >= 0
     heavy = bool(heavy and values.max() > 10)
@@ -96,17 +95,9 @@ def _histogram(axes: Axes, table: pd.DataFrame, column: Mapping[str, Any], colou
     counts = {"missing": missing, "beyond": len(values) - len(shown)}
     notes = [_BETTER.get(str(column.get("better")), "")]
     notes += [f"{count:,} {what}" for what, count in counts.items() if count]
-    axes.set_title(
-        column["name"], loc="left", parse_math=False, fontsize=11, color=INK, weight="bold"
-    )
-    axes.set_title(", ".join(filter(None, notes)), loc="right", fontsize=9, color=MUTED)
-    axes.set_xlabel(column.get("unit") or "", fontsize=9, color=MUTED)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.grid(axis="y", color="#e6e6e6", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(labelsize=9, length=0, colors=MUTED)
+    note = ", ".join(filter(None, notes))
+    figures.dress(axes, column["name"], note, column.get("unit") or "")
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
-    axes.margins(x=0.02)
     if len(values) == 0:
         axes.text(0.5, 0.5, "no values", ha="center", transform=axes.transAxes, color=MUTED)
         return

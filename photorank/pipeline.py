@@ -19,6 +19,7 @@ from photorank.ranking.fusion import Fused, fuse
 from photorank.ranking.order import order
 from photorank.utils import io
 from photorank.utils.logging import logger, progress
+from photorank.utils.rows import measured_rows
 
 from . import __version__
 from .models import cache_of
@@ -27,7 +28,6 @@ from .table.columns import (
     SCORE_1_TO_10,
     arranged,
     columns_of,
-    measured_rows,
 )
 from .table.record import Record, record_of, with_record
 from .table.tags import with_tags

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from photorank.utils.rows import numbers
 
 from .profiles import Profile
 
@@ -36,9 +37,9 @@ def quality_score(
     Returns:
         (n,) from 0 (worst) to 1; NaN where nothing is known.
     """
-    learned = _numbers(table[_LEARNED]) if _LEARNED in table else np.array([np.nan])
+    learned = numbers(table[_LEARNED]) if _LEARNED in table else np.array([np.nan])
     if not np.isnan(learned).all():  # somebody else's `quality` may be words
-        return _numbers(table["final_score"]) if _is_most_of_it(table) else learned
+        return numbers(table["final_score"]) if _is_most_of_it(table) else learned
     share = dict.fromkeys(profile.quality["serious"], 1.0)
     share |= dict.fromkeys(profile.quality["minor"], 0.5)
     faults = [share[name] * s for name, s in scores.items() if name in share]
@@ -50,7 +51,7 @@ def _is_most_of_it(table: pd.DataFrame) -> bool:
     part = f"{_LEARNED}_contribution"
     if not {part, "final_score"} <= set(table):
         return False
-    return bool(2 * np.nansum(_numbers(table[part])) >= np.nansum(_numbers(table["final_score"])))
+    return bool(2 * np.nansum(numbers(table[part])) >= np.nansum(numbers(table["final_score"])))
 
 
 def quality_class(quality: np.ndarray, profile: Profile) -> np.ndarray:
@@ -69,17 +70,13 @@ def reasons(table: pd.DataFrame, quality: np.ndarray, wanting: np.ndarray) -> li
         quality: (n,) from `quality_score`.
         wanting: (n,) whether it is no Good photo, or among the lowest, and has no fault as a tag.
     """
-    levels = {name: _numbers(table[name]) for name in _LOOKS if name in table}
+    levels = {name: numbers(table[name]) for name in _LOOKS if name in table}
     lost = _lost(table)
     said = [""] * len(table)
     for row in np.flatnonzero(wanting & ~np.isnan(quality)):
         own = ({name: values[row] for name, values in part.items()} for part in (levels, lost))
         said[row] = f"score {quality[row]:.2f}: {_because(*own)}"
     return said
-
-
-def _numbers(column: pd.Series[Any]) -> np.ndarray:
-    return np.asarray(pd.to_numeric(column, errors="coerce").to_numpy(float))
 
 
 def are_lowest(quality: np.ndarray) -> np.ndarray:
@@ -108,7 +105,7 @@ def _lost(table: pd.DataFrame) -> dict[str, np.ndarray]:
     lost = {}
     for name in (str(n).removesuffix(end) for n in table if str(n).endswith(end)):
         if f"{name}_norm" in table:
-            norm, added = (_numbers(table[f"{name}{part}"]) for part in ("_norm", end))
+            norm, added = (numbers(table[f"{name}{part}"]) for part in ("_norm", end))
             gains = added[norm > 0] / norm[norm > 0]
             weight = np.nanmax(gains, initial=0.0)  # what it adds at best
             lost[name] = np.nan_to_num(weight * (1 - norm))

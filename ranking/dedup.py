@@ -7,6 +7,8 @@ import re
 import numpy as np
 import pandas as pd
 
+from photorank.utils.rows import failed
+
 from .hamming import HASH_BITS, first_keepers
 
 DEFAULT_DISTANCE = 8
@@ -70,7 +72,7 @@ def mark_duplicates(table: pd.DataFrame, distance: int = DEFAULT_DISTANCE) -> pd
     keeper[flat] = flat[_first_of_content(table, flat)]
     bits = np.bitwise_count(code ^ code[keeper])
 
-    ranked = _ranked(table)
+    ranked = ~failed(table)
     marked = table.copy()
     group = pd.factorize(keeper[ranked])[0]
     marked["dup_group"] = _filled(group + 1, ranked)
@@ -91,7 +93,7 @@ def keep_best(table: pd.DataFrame) -> pd.DataFrame:
     """
     if "dup_keeper" not in table.columns:
         raise ValueError("keep-best needs the column 'dup_keeper': mark near-duplicates first")
-    ranked = _ranked(table)
+    ranked = ~failed(table)
     keepers = table["dup_keeper"].to_numpy(bool) & ranked
     tier = np.where(keepers, 0, np.where(ranked, 1, 2))
     ordered = table.iloc[np.argsort(tier, kind="stable")].copy()
@@ -116,7 +118,7 @@ def scenes(table: pd.DataFrame, labels_column: str | None = None) -> pd.Series:
     Raises:
         ValueError: the labels column, or both `taken_at` and `dup_group`, are missing.
     """
-    photos = table[_ranked(table)]
+    photos = table[~failed(table)]
     if labels_column is not None and labels_column not in photos:
         raise ValueError(
             f"no column {labels_column!r} to take scenes from; columns: "
@@ -132,7 +134,7 @@ def scenes(table: pd.DataFrame, labels_column: str | None = None) -> pd.Series:
         names = _scenes_by_time_and_group(photos)
     alone = pd.Series([f"row {i}" for i in range(len(photos))], index=photos.index)
     numbers = pd.factorize(names.where(names.notna(), alone))[0] + 1
-    return pd.Series(_filled(numbers, _ranked(table)), index=table.index, name="scene")
+    return pd.Series(_filled(numbers, ~failed(table)), index=table.index, name="scene")
 
 
 def _scenes_by_time_and_group(photos: pd.DataFrame) -> pd.Series:
@@ -170,17 +172,10 @@ def _filled(values: np.ndarray, where: np.ndarray) -> pd.arrays.IntegerArray:
     return pd.arrays.IntegerArray(column, ~where)
 
 
-def _ranked(table: pd.DataFrame) -> np.ndarray:
-    """True for rows without an `error`."""
-    if "error" not in table:
-        return np.ones(len(table), bool)
-    return (table["error"].isna() | (table["error"] == "")).to_numpy(bool)
-
-
 def _rows_with_hash(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Positions of the ranked rows that have a hash, and these hashes as uint64."""
     texts = table["phash"]
-    present = _ranked(table) & (texts.notna() & (texts != "")).to_numpy(bool)
+    present = ~failed(table) & (texts.notna() & (texts != "")).to_numpy(bool)
     rows = np.flatnonzero(present)
     for row, text in zip(rows, texts.iloc[rows], strict=True):
         if not (isinstance(text, str) and _HASH.fullmatch(text)):

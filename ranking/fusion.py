@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from photorank.utils.rows import finite, numbers
+from photorank.utils.words import plural
 
 from . import saved
 
@@ -20,7 +23,7 @@ _QUANTILES = 1001
 Declaration = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Scale:
     """Fitted normalisers, one per column: from raw values to [0, 1], where 1 is best.
 
@@ -33,11 +36,17 @@ class Scale:
         knots: per column, the raw values that define its normaliser: (low, high), or for `rank` up to
             1001 sorted values.
         columns: per column, its declaration.
+        photos: to how many it was fitted; None where that is not known.
     """
 
     method: str
     knots: Mapping[str, Sequence[float]]
     columns: Mapping[str, Declaration]
+    photos: int | None = None
+
+    def __repr__(self) -> str:
+        fitted = "" if self.photos is None else f", fitted to {plural(self.photos, 'photo')}"
+        return f"Scale({self.method}, {plural(len(self.columns), 'column')}{fitted})"
 
     @classmethod
     def fit(
@@ -53,22 +62,22 @@ class Scale:
         chosen, knots = {}, {}
         for column in columns:
             name = str(column["name"])
-            finite = _finite(table[name]) if name in table else np.empty(0)
-            if len(finite):
-                chosen[name], knots[name] = column, _knots(finite, column, method)
-        return cls(method, knots, chosen)
+            values = finite(table[name]) if name in table else np.empty(0)
+            if len(values):
+                chosen[name], knots[name] = column, _knots(values, column, method)
+        return cls(method, knots, chosen, len(table))
 
     def completed(self, columns: Iterable[Declaration]) -> Scale:
         """With those of `columns` that need no fitting, at their own range."""
         added = {c["name"]: c for c in columns if c["name"] not in self.columns}
         added = {name: c for name, c in added.items() if _keeps_range(c, self.method)}
         knots = {name: tuple(column["range"]) for name, column in added.items()}
-        return Scale(self.method, {**self.knots, **knots}, {**self.columns, **added})
+        return replace(self, knots={**self.knots, **knots}, columns={**self.columns, **added})
 
     def normalise(self, name: str, values: pd.Series[float]) -> tuple[np.ndarray, int]:
         """The column's values in [0, 1] (1 = best; NaN stays NaN), and how many lay beyond the scale."""
         column, knots = self.columns[name], np.asarray(self.knots[name])
-        raw = _numbers(values)
+        raw = numbers(values)
         beyond = int(((raw < knots[0]) | (raw > knots[-1])).sum())
         if knots[0] == knots[-1]:
             norm = np.where(np.isnan(raw), np.nan, MISSING)
@@ -87,7 +96,7 @@ class Scale:
         """Write what was fitted as JSON (see `ranking/saved.py`); `completed` adds the rest."""
         fitted = {n: c for n, c in self.columns.items() if not _keeps_range(c, self.method)}
         versions = {name: column.get("version", "") for name, column in fitted.items()}
-        scale = Scale(self.method, {name: self.knots[name] for name in fitted}, fitted)
+        scale = replace(self, knots={name: self.knots[name] for name in fitted}, columns=fitted)
         saved.save(path, "scale", versions, asdict(scale))
 
     @classmethod
@@ -181,7 +190,7 @@ def fuse(
 
 def _usable(table: pd.DataFrame, weights: Mapping[str, float], scale: Scale) -> dict[str, float]:
     """The weights of columns that have values here."""
-    has_values = {n: n in table and len(_finite(table[n])) > 0 for n in weights}
+    has_values = {n: n in table and len(finite(table[n])) > 0 for n in weights}
     unscaled = [n for n in weights if has_values[n] and n not in scale.columns]
     if unscaled:
         raise ValueError(
@@ -226,14 +235,3 @@ def _rank(raw: np.ndarray, knots: np.ndarray) -> np.ndarray:
 
 def _log(values: np.ndarray) -> np.ndarray:
     return np.sign(values) * np.log1p(np.abs(values))
-
-
-def _numbers(values: pd.Series[Any]) -> np.ndarray:
-    """As float64, with NaN for whatever is no finite number."""
-    numbers = pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    return np.where(np.isfinite(numbers), numbers, np.nan)
-
-
-def _finite(values: pd.Series[Any]) -> np.ndarray:
-    numbers = _numbers(values)
-    return numbers[~np.isnan(numbers)]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from photorank.utils.rows import failed
+
 
 def order(table: pd.DataFrame) -> pd.DataFrame:
     """Best first: by `final_score`, ties by `path`; `rank` counts from 1; failed photos come last.
@@ -21,5 +23,5 @@ def order(table: pd.DataFrame) -> pd.DataFrame:
         "final_score", ascending=False, kind="stable", na_position="last", ignore_index=True
     )
     numbers = pd.Series(range(1, len(ordered) + 1), dtype="Int64")
-    ordered.insert(0, "rank", numbers.where(ordered["error"].isna()))
+    ordered.insert(0, "rank", numbers.mask(failed(ordered)))
     return ordered

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import string
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -38,7 +39,24 @@ def _are_rules(value: Any) -> bool:
     return bool(rules) and all(_are_ends(ends) for rule in value for ends in rule.values())
 
 
+def columns_in(sentence: str) -> list[str]:
+    """What stands in the braces of a suggestion.
+
+    Raises:
+        ValueError: a brace without its other one.
+    """
+    return [name for _, name, _, _ in string.Formatter().parse(sentence) if name is not None]
+
+
+def _is_sentence(value: Any) -> bool:
+    try:
+        return _is_text(value) and all(name.isidentifier() for name in columns_in(value))
+    except ValueError:
+        return False
+
+
 _TEXT: Kind = ("a text", _is_text)
+_SENTENCE: Kind = ("a text with columns in braces, {noise:.1f}", _is_sentence)
 _TAGS: Kind = ('a list of tags, ["noisy", ...]', _are_texts)
 _SHARE: Kind = ("a number from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1)
 _RULES: Kind = (
@@ -49,17 +67,23 @@ _RULES: Kind = (
 _CUT: Kind = ("a score above 0 and below 1", lambda value: _is_number(value) and 0 < value < 1)
 _ANY: Kind = ("", lambda _: True)
 
-_TABLES = ("rules", "thresholds", "quality", "columns", "made_by")
+TABLES = ("rules", "suggestions", "thresholds", "quality", "columns", "made_by")
 _PARTS: Mapping[str, Kind] = {
     **dict.fromkeys(("name", "version", "extends"), _TEXT),
     **dict.fromkeys(("tags", "more"), _TAGS),
-    **{name: (f"a table, [{name}]", _is_table) for name in _TABLES},
+    **{name: (f"a table, [{name}]", _is_table) for name in TABLES},
 }
 _QUALITY: Mapping[str, Kind] = {
     **dict.fromkeys(("serious", "minor"), _TAGS),
     **dict.fromkeys(("poor_below", "good_from"), _SHARE),
 }
-_IN_TABLES = {"rules": _RULES, "thresholds": _CUT, "columns": _TEXT, "made_by": _ANY}
+_IN_TABLES = {
+    "rules": _RULES,
+    "suggestions": _SENTENCE,
+    "thresholds": _CUT,
+    "columns": _TEXT,
+    "made_by": _ANY,
+}
 
 
 def check_types(where: str, contents: Mapping[str, Any]) -> None:
@@ -78,7 +102,7 @@ def check_types(where: str, contents: Mapping[str, Any]) -> None:
             f"the profile {where} needs a {' and a '.join(sorted(missing))}, which stand in every "
             'output: name = "mine" and version = "1", above the first [part]'
         )
-    for part in [part for part in _TABLES if part in contents]:
+    for part in [part for part in TABLES if part in contents]:
         within = contents[part]
         kinds = _QUALITY if part == "quality" else dict.fromkeys(within, _IN_TABLES[part])
         _check(f"the profile {where}, [{part}]", within, kinds)

@@ -1,4 +1,4 @@
-"""Profiles: the rules and thresholds of the tags, as versioned TOML files."""
+"""Profiles: the rules, sentences and thresholds of the tags, as versioned TOML files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from .profile_checks import ALL, check_tags, check_types, check_whole
+from .profile_checks import ALL, TABLES, check_tags, check_types, check_whole, columns_in
 
 Rule = Mapping[str, Sequence[float]]
 DUPLICATES = {
@@ -23,8 +23,14 @@ DUPLICATES = {
 """The tags that compare photos, which no rule can say, and the column that each needs."""
 
 _OF_THE_FILE = ("width", "height", "bytes", "megapixels", "aspect", "jpeg_quality")
+_SAID = ("because", "more_light", "less_light")  # in a suggestion, beside columns
 _MISSPELT = 0.8  # so alike, by difflib's ratio, are two spellings of one name
-_MERGED = ("rules", "thresholds", "quality")  # what a profile takes from another one by one
+_MERGED = (
+    "rules",
+    "suggestions",
+    "thresholds",
+    "quality",
+)  # what a profile takes from another one by one
 _FOLDER = Path(__file__).parent / "profiles"
 
 
@@ -39,6 +45,7 @@ class Profile:
             with the value at which the tag's score is .5 and the one at which it is .95.
         thresholds: per tag the score from which on a photo has it; "all" for those not named.
         quality: what the quality class is made of (`classes.py`).
+        suggestions: per tag what to do about it, a sentence with columns in braces.
         columns: the versions of the measurements that the thresholds were fitted to.
         made_by: what they were fitted to, in words and numbers.
     """
@@ -49,6 +56,7 @@ class Profile:
     rules: Mapping[str, Sequence[Rule]]
     thresholds: Mapping[str, float]
     quality: Mapping[str, Any]
+    suggestions: Mapping[str, str] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
     made_by: Mapping[str, Any] = field(default_factory=dict)
 
@@ -56,6 +64,7 @@ class Profile:
         judged = {*self.rules, *DUPLICATES}
         named = {
             "[rules]": self.rules,
+            "[suggestions]": self.suggestions,
             "[thresholds]": set(self.thresholds) - {ALL},
             "[quality]": [*self.quality["serious"], *self.quality["minor"]],
         }
@@ -80,7 +89,7 @@ class Profile:
 
     def as_toml(self) -> str:
         """The whole profile as a TOML file, which `load` reads."""
-        parts = {n: getattr(self, n) for n in ("thresholds", "quality", "columns", "made_by")}
+        parts = {name: getattr(self, name) for name in TABLES[1:]}
         lines = ["# A profile of photorank's tags; docs/tags.md says how to read it."]
         lines += [f"{n} = {_toml(getattr(self, n))}" for n in ("name", "version")]
         lines += [f"tags = {_toml(list(self.tags))}", "", "[rules]"]
@@ -108,7 +117,7 @@ class Profile:
                 )
 
     def check_names(self, columns: Iterable[str]) -> None:
-        """Make sure that no rule misspells a column.
+        """Make sure that no rule or suggestion misspells a column.
 
         One that is like none of `columns` is taken for a measurement of somebody's own that is not
         there, for which tags are left out.
@@ -122,11 +131,13 @@ class Profile:
         known = {*_OF_THE_FILE, *columns}
         fused = {f"{name}{end}" for name in known for end in ("_norm", "_contribution")}
         for tag in self.tags:
-            for name in {name for rule in self.rules.get(tag, ()) for name in rule} - known - fused:
+            named = dict.fromkeys(columns_in(self.suggestions.get(tag, "")), "the suggestion")
+            named |= {name: "a rule" for rule in self.rules.get(tag, ()) for name in rule}
+            for name in named.keys() - known - fused - {*_SAID}:
                 if close := difflib.get_close_matches(name, known, 1, _MISSPELT):
                     raise ValueError(
-                        f"the profile {self.name}: a rule of {tag!r} names {name!r}, which no feature "
-                        f"gives; did you mean {close[0]}?"
+                        f"the profile {self.name}: {named[name]} of {tag!r} names {name!r}, which no "
+                        f"feature gives; did you mean {close[0]}?"
                     )
 
 
@@ -162,8 +173,8 @@ def _of_tags(contents: Mapping[str, Any], tags: Sequence[str]) -> dict[str, Any]
     """A profile without what it says of other tags than these."""
     kept, quality = {*tags, ALL}, contents["quality"]
     fewer = {
-        part: {name: value for name, value in contents[part].items() if name in kept}
-        for part in ("rules", "thresholds")
+        part: {name: value for name, value in contents.get(part, {}).items() if name in kept}
+        for part in ("rules", "suggestions", "thresholds")
     }
     faults = {name: [t for t in quality[name] if t in kept] for name in ("serious", "minor")}
     return {**contents, **fewer, "quality": quality | faults}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from photorank.utils import io
 
 
 def save(
@@ -24,16 +25,8 @@ def save(
     """
     shape = {"schema": f"photorank/{kind}/1", "columns": dict(versions), kind: body}
     shape |= about or {}
-    target = Path(path).expanduser()
-    partial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        partial.write_text(json.dumps(shape, indent=1) + "\n", encoding="utf-8")
-        partial.replace(target)
-    except OSError as error:
-        raise ValueError(f"cannot write the {kind} file {path}: {error.strerror}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
+    text = json.dumps(shape, indent=1) + "\n"
+    io.write_text(Path(path).expanduser(), text)
 
 
 def load(path: str | os.PathLike[str], kind: str, columns: Iterable[Mapping[str, Any]]) -> Any:

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from photorank.utils.rows import measured_rows
+
 from .classes import are_lowest, quality_class, quality_score, reasons
 from .profiles import DUPLICATES, Profile, Rule
 from .suggestions import suggestion
@@ -50,8 +52,7 @@ def tag(table: pd.DataFrame, profile: Profile) -> Tagged:
             tag whose columns are missing is left out; a photo without a value has no score and not
             the tag, and so has one with an `error`.
     """
-    ranked = table["error"].isna() if "error" in table else pd.Series(True, table.index)
-    values = with_derived(table[ranked])
+    values = with_derived(measured_rows(table))
     absent = {name: _absent(profile, name, values) for name in profile.tags}
     left_out = {name: f"needs {', '.join(columns)}" for name, columns in absent.items() if columns}
     judged = {
@@ -160,7 +161,7 @@ def _told(
         told[values.index[int(row)]] = {
             name: (
                 _reason(profile, name, photo, because[name][row]),
-                suggestion(name, photo, str(because[name][row])),
+                suggestion(profile.suggestions.get(name, ""), photo, str(because[name][row])),
             )
             for name in has
             if has[name][row]
@@ -206,8 +207,8 @@ def _reason(profile: Profile, name: str, photo: Mapping[Any, Any], because: Any)
     threshold = profile.threshold(name)
     shift = np.log(threshold / (1 - threshold)) / _STEEPNESS
     return " and ".join(
-        f"{column} {photo[column]:.3g}, {'from' if sure > at else 'down from'} "
-        f"{at + shift * (sure - at):.3g}"
+        f"{column} {photo[column]:.3g} ({'above' if sure > at else 'below'} "
+        f"{at + shift * (sure - at):.3g})"
         for column, (at, sure) in profile.rules[name][because].items()
     )
 

@@ -13,6 +13,6 @@ if __name__ == "__main__":
         sys.exit(__doc__)
     try:
         photos = make_demo_photos(folder)
-    except (ImportError, OSError) as error:
+    except (ImportError, OSError, ValueError) as error:
         sys.exit(f"demo photos in {folder}: {error}")
     print(f"{len(photos)} demo photos in {folder}")

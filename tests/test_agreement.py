@@ -15,12 +15,17 @@ from scipy import optimize, stats
 
 import photorank as pr
 from photorank.cli.main import main
-from photorank.evaluation.agreement import agreement, agreement_by_column, as_text
+from photorank.evaluation.agreement import (
+    agreement,
+    agreement_by_column,
+    as_text,
+    fit_logistic,
+    logistic,
+)
 from photorank.evaluation.best_of_scene import best_of_scene
-from photorank.evaluation.logistic import fit_logistic, logistic
 from photorank.evaluation.plots.calibration import calibration, means
-from photorank.evaluation.resampling import Draws, kendall, pearson, spearman
-from photorank.evaluation.text_table import WIDTH
+from photorank.utils.stats import estimate, scene_draws, scene_numbers, spearman
+from photorank.utils.text import WIDTH
 from photorank.verbs import evaluate as evaluating
 
 SCIPY = {
@@ -28,7 +33,6 @@ SCIPY = {
     "pearson": lambda x, y: stats.pearsonr(x, y).statistic,
     "kendall": lambda x, y: stats.kendalltau(x, y, variant="b").statistic,
 }
-OURS = {"spearman": spearman, "pearson": pearson, "kendall": kendall}
 
 
 def rated(n: int, scenes: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -49,26 +53,27 @@ def test_figures_are_scipy_s(name: str, n: int, offset: float) -> None:
     assert found[name]["value"] == pytest.approx(SCIPY[name](score + offset, rating), abs=1e-12)
 
 
-@pytest.mark.parametrize("name", SCIPY)
-def test_resampled_figures_are_scipy_s_on_the_repeated_photos(name: str) -> None:
-    score, rating, scene = rated(60, 25)
-    groups = np.unique(scene, return_inverse=True)[1]
-    (counts,) = Draws(groups, 20, 3).counts()
-    assert (counts.sum(axis=1) != 60).any()  # scenes differ in size
-    for count, ours in zip(counts.astype(int), OURS[name](score, rating)(counts), strict=True):
-        theirs = SCIPY[name](np.repeat(score, count), np.repeat(rating, count))
-        assert ours == pytest.approx(theirs, abs=1e-12)
-
-
 def test_whole_scenes_are_drawn_and_the_seed_decides_which() -> None:
-    groups = np.array([0, 0, 1, 2, 2, 2])
-    (counts,) = Draws(groups, 300, 1).counts()
+    scenes = np.array([0, 0, 1, 2, 2, 2])
+    counts = np.array(list(scene_draws(scenes, 300, 1)))
     assert (counts[:, 0] == counts[:, 1]).all()
     assert (counts[:, 3] == counts[:, 5]).all()
     assert (counts[:, [0, 2, 3]].sum(axis=1) == 3).all()
     assert counts.mean() == pytest.approx(1, abs=0.1)
-    np.testing.assert_array_equal(next(Draws(groups, 300, 1).counts()), counts)
-    assert not np.array_equal(next(Draws(groups, 300, 2).counts()), counts)
+    np.testing.assert_array_equal(list(scene_draws(scenes, 300, 1)), counts)
+    assert not np.array_equal(list(scene_draws(scenes, 300, 2)), counts)
+
+
+@pytest.mark.parametrize("name", SCIPY)
+def test_the_interval_is_of_scipy_s_figures_on_the_repeated_photos(name: str) -> None:
+    score, rating, scene = rated(60, 25)
+    theirs = [
+        SCIPY[name](np.repeat(score, count), np.repeat(rating, count))
+        for count in scene_draws(scene_numbers(scene), 100, 3)
+    ]
+    found = agreement(score, rating, scene, resamples=100, seed=3)[name]
+    expected = np.quantile(theirs, (0.025, 0.975))
+    assert [found["low"], found["high"]] == pytest.approx(expected, abs=1e-12)
 
 
 def test_intervals_by_scene_cover_and_by_photo_do_not() -> None:
@@ -78,7 +83,7 @@ def test_intervals_by_scene_cover_and_by_photo_do_not() -> None:
     for trial in range(150):
         score, rating = rng.normal(size=(2, 40))[:, scene] + 0.3 * rng.normal(size=(2, 200))
         for name, groups in {"scene": scene, "photo": np.arange(200)}.items():
-            found, _ = Draws(groups, 200, trial).estimate(spearman(score, rating))
+            found, _ = estimate(spearman, (score, rating), groups, 200, trial)
             assert found is not None
             covered[name] += found["low"] <= 0 <= found["high"]  # type: ignore[operator]
     assert covered["scene"] / 150 > 0.89

@@ -21,7 +21,7 @@ from photorank.evaluation.drift_text import as_text
 from photorank.evaluation.plots import drift as drift_plot
 from photorank.evaluation.plots import figures
 from photorank.evaluation.plots.drift import draw_drift
-from photorank.evaluation.text_table import WIDTH
+from photorank.utils.text import WIDTH
 
 
 @pytest.fixture

@@ -240,9 +240,18 @@ def test_a_damaged_scale_is_said_to_be_one(tmp_path: Path, scale: str) -> None:
 
 
 def test_a_scale_that_cannot_be_written_says_so(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"cannot write the scale file .*: No such file"):
-        Scale.fit(table(), COLUMNS[:1]).save(tmp_path / "nowhere" / "s.json")
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match=r"cannot write .*: File exists; give another place"):
+        Scale.fit(table(), COLUMNS[:1]).save(tmp_path / "file" / "s.json")
 
 
 def test_weights_may_be_numpys_numbers() -> None:
     assert check_weights({"a": np.float32(0.5), "b": np.int64(1)}, COLUMNS) == {"a": 0.5, "b": 1.0}
+
+
+def test_a_scale_prints_as_one_line() -> None:
+    scale = Scale.fit(table(), COLUMNS)
+    assert (
+        repr(scale)
+        == f"Scale(robust, {len(scale.columns)} columns, fitted to {len(table())} photos)"
+    )

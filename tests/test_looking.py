@@ -12,7 +12,6 @@ from PIL import Image
 
 import photorank as pr
 from photorank.cli.main import main
-from photorank.utils.words import printable
 from photorank.verbs.evaluate import best_and_worst
 
 
@@ -201,20 +200,6 @@ def test_a_misspelt_name_is_sought_in_the_whole_table(ranked: pd.DataFrame) -> N
         pr.explain(many, "turnd.png")
     with pytest.raises(ValueError, match=r"there is: x0.png, .*, x39.png and 24 more$"):
         pr.explain(many, "Zermatt 2024.webp")
-
-
-@pytest.mark.parametrize(
-    ("name", "shown"),
-    [
-        ("short.jpg", "short.jpg"),
-        ("日本.jpg", "日本.jpg"),
-        ("日本の写真.jpg", "日本….jpg"),
-        ("much_longer.jpg", "much…r.jpg"),
-        ("a\nb\x1b.jpg", "a?b?.jpg"),
-    ],
-)
-def test_names_are_as_wide_as_a_terminal_shows_them(name: str, shown: str) -> None:
-    assert printable(name, 10) == shown
 
 
 def test_evaluate_on_a_table_that_is_not_ranked() -> None:

@@ -17,11 +17,21 @@ from PIL import Image
 import photorank as pr
 from photorank.cli import summary
 from photorank.cli.main import main
+from photorank.features import BUILTIN
+from photorank.features.base import declare
 from photorank.features.measures.defects import blockiness, blur, content_hash, tones
 from photorank.features.photo.image import Photo
 from photorank.features.quality import LEVELS
+from photorank.features.run.extract import FACTS
 from photorank.ranking import profiles, tags
-from photorank.ranking.classes import CLASSES, are_lowest, quality_class, quality_score, reasons
+from photorank.ranking.classes import (
+    _LOOKS,
+    CLASSES,
+    are_lowest,
+    quality_class,
+    quality_score,
+    reasons,
+)
 from photorank.ranking.profiles import Profile
 from photorank.ranking.suggestions import exposure_error, suggestion
 from photorank.table import tags as table_tags
@@ -135,11 +145,11 @@ def test_a_tag_without_its_columns_is_left_out_and_said() -> None:
 
 def test_the_reason_holds_the_value_and_where_the_tag_begins() -> None:
     (row,) = tags.tag(pd.DataFrame([FAULTLESS | {"contrast": 0.1}]), DEFAULT).told.values()
-    assert row["low_contrast"][0] == "contrast 0.1, down from 0.25"
-    assert row["sharp"][0] == "edge_width 0.6, down from 0.8"
+    assert row["low_contrast"][0] == "contrast 0.1 (below 0.25)"
+    assert row["sharp"][0] == "edge_width 0.6 (below 0.8)"
     lenient = Profile.load("lenient")
     (row,) = tags.tag(pd.DataFrame([FAULTLESS | {"contrast": 0.1}]), lenient).told.values()
-    began = float(row["low_contrast"][0].split("from ")[1])
+    began = float(row["low_contrast"][0].split("below ")[1].rstrip(")"))
     scores, _ = tags.score(pd.DataFrame({"contrast": [began]}), lenient.rules["low_contrast"])
     assert scores[0] == pytest.approx(lenient.threshold("low_contrast"), abs=0.01)
 
@@ -230,6 +240,8 @@ def test_shipped_profiles_load(name: str) -> None:
         (f"{MINE}[quality]\nserious = ['x']", r"\[quality\] names 'x', which is none of its tags"),
         (f"{MINE}[quality]\nserious = 'noisy'", "serious is a list of tags"),
         (f"{MINE}[columns]\nnoise = 2", "noise is a text; got 2"),
+        (f"{MINE}[suggestions]\nnoisy = 'a {{'", "noisy is a text with columns in braces, .*; got"),
+        (f"{MINE}[suggestions]\nnoisi = 'x'", r"\[suggestions\] names 'noisi', which is none"),
     ],
 )
 def test_what_is_wrong_with_a_profile(
@@ -271,7 +283,9 @@ def test_any_name_survives_a_file(tmp_path: Path) -> None:
     odd = {"a b": [{'x "y" é': [1.0, 2.0]}]}
     names = {"name": "my 📷", "tags": ["a b"], "rules": odd, "thresholds": {"all": 0.5, "a b": 0.3}}
     faults = {"serious": ["a b"], "minor": []}
-    profile = replace(DEFAULT, **names, quality={**DEFAULT.quality, **faults})
+    said = {"a b": 'Say "{noise:.1f}" é.'}
+    quality = {**DEFAULT.quality, **faults}
+    profile = replace(DEFAULT, **names, quality=quality, suggestions=said)
     (tmp_path / "p.toml").write_text(profile.as_toml(), encoding="utf-8")
     assert Profile.load(tmp_path / "p.toml") == profile
 
@@ -305,6 +319,10 @@ def test_a_misspelt_column_is_an_error_and_an_absent_one_is_not(tmp_path: Path) 
         record = with_rule(f"{{ {fine} = [1, 2] }}").attrs["photorank"]["tags"]
         assert record["left_out"]["noisy"] == f"needs {fine}"
     assert with_rule("{ nice = [1, 2] }")["is_noisy"].tolist() == [True]  # the table's own
+    with pytest.raises(
+        ValueError, match="the suggestion of 'noisy' names 'nois', which no feature"
+    ):
+        with_rule('{ nice = [1, 2] }]\n[suggestions]\nnoisy = "{nois}"\n[made_by]\nx = [')
 
 
 @pytest.mark.parametrize("command", ["rank", "tag"])
@@ -403,21 +421,25 @@ def test_a_low_photo_without_a_tag_is_told_why_in_words(
     assert not are_lowest(np.ones(30)).any()
 
 
+def advice(tag: str, photo: dict[str, float | None]) -> str:
+    return suggestion(DEFAULT.suggestions[tag], photo, "")
+
+
 def test_suggestions_are_made_of_the_measurements() -> None:
-    dark = {"brightness": 0.18}
-    assert suggestion("underexposed", dark, "") == "Too dark: expose about +1.3 EV."
+    assert advice("underexposed", {"brightness": 0.18}) == "Too dark: expose about +1.3 EV."
     for brightness in ({"brightness": 0.45}, {"brightness": None}, {}):  # None: not measured
-        assert "lift the shadows" in suggestion("underexposed", brightness, "")
-    assert suggestion("noisy", {"noise": 3.21}, "").startswith("Grain of 3.2 levels")
-    assert suggestion("noisy", {}, "") == suggestion("sharp", dark, "") == ""
+        assert "lift the shadows" in advice("underexposed", brightness)
+    assert advice("noisy", {"noise": 3.21}).startswith("Grain of 3.2 levels")
+    assert advice("noisy", {}) == ""
 
 
-def test_every_suggestion_and_judge_belongs_to_a_tag() -> None:
-    from photorank.ranking.suggestions import _SENTENCES
-
-    every = set(Profile.load("faces").tags)
-    assert set(_SENTENCES) | set(tags._JUDGES) <= every
-    assert set(tags._JUDGES) == set(profiles.DUPLICATES)
+def test_what_the_code_names_is_there() -> None:
+    """Tags that no rule can say, the network's levels in words, and facts of a file."""
+    assert set(tags._JUDGES) == set(profiles.DUPLICATES) <= set(DEFAULT.tags)
+    assert set(_LOOKS) == set(LEVELS)
+    assert set(profiles._OF_THE_FILE) - {"megapixels", "aspect"} <= {*FACTS, "jpeg_quality"}
+    for profile in map(Profile.load, profiles.names()):
+        profile.check_names(column["name"] for column in declare(BUILTIN))
 
 
 def test_known_exposure_errors_are_told(shared_data: Path) -> None:
@@ -584,7 +606,7 @@ def test_a_folder_without_a_readable_photo_is_an_error_as_for_rank(
 def test_names_are_printed_so_that_they_move_no_cursor() -> None:
     noisy = pd.DataFrame([FAULTLESS | {"file": "\x1b[2J" + "x" * 100, "noise": 9.0}])
     text = summary.of_tags(*table_tags.with_tags(noisy, DEFAULT), {})
-    assert "?[2Jxx" in text
+    assert r"\x1b[2Jxx" in text
     assert max(map(len, text.splitlines())) <= 100
     assert "\x1b" not in text
 
@@ -657,11 +679,9 @@ def test_sharp_photos_are_not_flagged_and_blurred_copies_are(shared_data: Path) 
 @pytest.mark.parametrize("brightness", [{}, {"brightness": None}, {"brightness": float("nan")}])
 def test_without_a_brightness_no_ev_is_named(brightness: dict[str, float | None]) -> None:
     photo = brightness | {"clipped_highlights": 0.3}
-    assert suggestion("underexposed", photo, "") == "Too dark: lift the shadows."
-    assert suggestion("overexposed", photo, "") == (
-        "30% of the frame is blown out: spare the highlights."
-    )
-    assert suggestion("low_light", photo, "") == ""
+    assert advice("underexposed", photo) == "Too dark: lift the shadows."
+    assert advice("overexposed", photo) == "30% of the frame is blown out: spare the highlights."
+    assert advice("low_light", photo) == ""
 
 
 def test_where_photos_are_not_compared_none_is_a_duplicate() -> None:

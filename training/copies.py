@@ -13,6 +13,7 @@ from photorank.features.base import declare
 from photorank.features.photo.image import Photo, PhotoError
 from photorank.features.run.extract import extract as measure
 from photorank.features.run.parts import Row
+from photorank.utils.rows import failed
 
 from .degradations import KINDS, degrade
 
@@ -115,9 +116,9 @@ def measure_copies(
     table.insert(0, "path", [path for path, _, _ in made])
     table.insert(1, "kind", [kind for _, kind, _ in made])
     table.insert(2, "level", [level for _, _, level in made])
-    failed = set(table.loc[table["error"].notna(), "path"])
-    kept = table[~table["path"].isin(failed)].drop(columns="error")
-    return kept.reset_index(drop=True), [*lost, *sorted(failed)]
+    unmeasured = set(table.loc[failed(table), "path"])
+    kept = table[~table["path"].isin(unmeasured)].drop(columns="error")
+    return kept.reset_index(drop=True), [*lost, *sorted(unmeasured)]
 
 
 def named(some: Sequence[str], of: int, what: str) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from photorank.utils import io
 
 from .degradations import KINDS, degrade
 
@@ -46,14 +49,15 @@ def make_demo_photos(folder: str | os.PathLike[str]) -> list[Path]:
 
     Raises:
         ImportError: scikit-image or scikit-learn is not installed.
-        OSError: the folder cannot be written.
+        OSError, ValueError: the folder cannot be written.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     names = [*(f"{name}.jpg" for name in ORIGINALS), *COPIES, *NEAR_DUPLICATES]
     for name in names:
         if not (folder / name).exists():
-            _save(_picture(name), folder / name)
+            photo = Image.fromarray(_picture(name))
+            io.write(folder / name, partial(photo.save, format="JPEG", quality=92))
     return [folder / name for name in sorted(names)]
 
 
@@ -80,10 +84,3 @@ def _original(name: str) -> np.ndarray:
         )
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB"))
-
-
-def _save(rgb: np.ndarray, path: Path) -> None:
-    """Renamed when whole: an interrupted run leaves no half picture."""
-    part = path.with_name(path.name + ".part")
-    Image.fromarray(rgb).save(part, "JPEG", quality=92)
-    part.replace(path)

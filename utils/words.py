@@ -1,9 +1,9 @@
-"""Names: what to suggest for a misspelt one, several in one text."""
+"""Names and numbers in a sentence: what to suggest for a misspelt name, names that can be printed."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 _MOST = 40
@@ -38,17 +38,38 @@ def each_name(given: Iterable[Any]) -> list[Any]:
     return [name for name in names if name != ""]
 
 
-def printable(name: str, width: int = 40) -> str:
-    """A file name for one line of a terminal: nothing that moves the cursor, the middle left out."""
+def plural(count: int, what: str) -> str:
+    """How many of something.
+
+    >>> plural(1, "photo"), plural(1200, "photo")
+    ('1 photo', '1,200 photos')
+    """
+    return f"{count:,} {what}{'s' * (count != 1)}"
+
+
+def printable(text: str, width: int | None = None) -> str:
+    r"""The text with whatever cannot be shown, such as line breaks, written as escapes.
+
+    Args:
+        width: columns of a terminal; of a longer text the middle is left out, for names of photos
+            end in the number that tells them apart.
+
+    >>> printable("a\nb\udcff.jpg")
+    'a\\nb\\udcff.jpg'
+    >>> printable("holiday-in-spain-0417.jpg", 16)
+    'holiday-…417.jpg'
+    """
     from rich.cells import cell_len  # Chinese, Japanese, Korean and emoji take two columns each
 
-    name = "".join(c if c.isprintable() else "?" for c in name)
-    if cell_len(name) <= width:
-        return name
-    start, end = name[: len(name) // 2], name[len(name) // 2 :]
-    while cell_len(f"{start}…{end}") > width:
-        if cell_len(start) >= cell_len(end):
-            start = start[:-1]
-        else:
-            end = end[1:]
-    return f"{start}…{end}"
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return shown if width is None else shortened(shown, lambda s: cell_len(s) <= width)
+
+
+def shortened(text: str, fits: Callable[[str], bool]) -> str:
+    """The text, of which as much of the middle is left out as it takes to fit."""
+    if fits(text):
+        return text
+    shorter = (
+        f"{text[: n - n // 2]}…{text[len(text) - n // 2 :]}" for n in range(len(text), 1, -1)
+    )
+    return next(filter(fits, shorter), "…")

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import math
 import os
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
+import jinja2
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from photorank.utils.rows import failed
+from photorank.utils.words import plural, printable
 
-from .contact_card import CONTRIBUTION, Cards, Thumbnail, name_of, text
+Row = Mapping[Any, Any]
+Thumbnail = Callable[[str], "np.ndarray | bytes | None"]
+
+_CONTRIBUTION = "_contribution"
+_SIDE = 240
+_QUALITY = 68  # a thumbnail takes 7 to 10 kB
 
 
 def contact_sheet(
@@ -52,70 +63,143 @@ def contact_sheet(
             "a contact sheet needs a ranked table with the column 'final_score'; "
             f"this one has {', '.join(map(str, table.columns)) or 'no columns'}"
         )
-    sheet = _Sheet(table, thumbnail, relative_to)
-    head, between, tail = re.split("<!--photos-->\n|<!--failed-->\n", _template())
-    with Path(path).open("w", encoding="utf-8", newline="\n") as out:
-        out.write(_filled(head, sheet.facts(title)))
-        out.writelines(sheet.photos())
-        out.write(between)
-        out.writelines(sheet.failures())
-        out.write(tail)
+    unmeasured = failed(table)
+    ranked, lost = table[~unmeasured], table[unmeasured]
+    stacks, most = _stacks(ranked), _most_contributed(ranked)
+    copies = len(ranked) - len(stacks)
+    _page().stream(
+        policy=_policy(),
+        title=title or "Ranked photos",
+        **_ends(ranked),
+        faces="face_present" in ranked and ranked["face_present"].notna().any(),
+        copies=copies,
+        count=_count(len(ranked), copies, len(lost)),
+        unit=100 / max(most.values(), default=1.0),
+        stacks=_photos(ranked, stacks, most),
+        failed=[{"name": _name(row), "error": row["error"]} for row in lost.to_dict("records")],
+        thumbnail=lambda path: _data_uri(thumbnail(path)),
+        address=partial(_address, relative_to=relative_to),
+    ).dump(os.fspath(path), encoding="utf-8")
 
 
-class _Sheet:
-    """What the table says, as pieces of HTML."""
+def _page() -> jinja2.Template:
+    """The template, which escapes what it is given, and shows what cannot be printed as escapes."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        finalize=lambda value: printable(value) if type(value) is str else value,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    return environment.get_template("contact_sheet.html")
 
-    def __init__(
-        self,
-        table: pd.DataFrame,
-        thumbnail: Thumbnail,
-        relative_to: str | os.PathLike[str] | None,
-    ) -> None:
-        unmeasured = failed(table)
-        self.ranked, self.failed = table[~unmeasured], table[unmeasured]
-        self.cards = Cards(thumbnail, relative_to, _most_contributed(self.ranked))
-        self.stacks = _stacks(self.ranked)
 
-    def facts(self, title: str) -> dict[str, str]:
-        """What the template's placeholders stand for."""
-        scores = pd.to_numeric(self.ranked["final_score"], errors="coerce").dropna()
-        low, high = (0.0, 1.0) if scores.empty else (float(scores.min()), float(scores.max()))
-        faces = "face_present" in self.ranked and self.ranked["face_present"].notna().any()
-        copies = len(self.ranked) - len(self.stacks)
-        notes = [f"{copies:,} stacked under others"] if copies else []
-        if len(self.failed):
-            notes.append(f"{len(self.failed):,} failed, at the end")
-        count = "1 photo" if len(self.ranked) == 1 else f"{len(self.ranked):,} photos"
-        return {
-            "title": text(title or "Ranked photos"),
-            "count": count + (f" ({', '.join(notes)})" if notes else ""),
-            "lowest": f"{math.floor(low * 100) / 100:.2f}",
-            "highest": f"{math.ceil(high * 100) / 100:.2f}",
-            "no_faces": "" if faces else " hidden",
-            "no_stacks": "" if copies else " hidden",
-        }
+def _policy() -> str:
+    """It admits the page's own style and script and nothing else."""
+    page = Path(__file__).with_name("contact_sheet.html").read_text(encoding="utf-8")
+    allowed = {}
+    for tag in ("style", "script"):
+        source = page.split(f"<{tag}>", 1)[1].split(f"</{tag}>", 1)[0]
+        digest = base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+        allowed[tag] = f"'sha256-{digest}'"
+    return (
+        f"default-src 'none'; img-src data:; style-src {allowed['style']}; "
+        f"script-src {allowed['script']}; base-uri 'none'; form-action 'none'"
+    )
 
-    def photos(self) -> Iterator[str]:
-        for keeper, others in self.stacks:
-            yield self._card(keeper)
-            if others:
-                word = "near-duplicate" if len(others) == 1 else "near-duplicates"
-                yield f'<details class="stack"><summary>{len(others)} {word}</summary><ol class="photos">\n'
-                for other in others:
-                    yield self._card(other) + "</li>\n"
-                yield "</ol></details>"
-            yield "</li>\n"
 
-    def _card(self, position: int) -> str:
-        return self.cards.of(self.ranked.iloc[position].to_dict())
+def _ends(ranked: pd.DataFrame) -> dict[str, float]:
+    """The lowest and the highest score, rounded outwards to hundredths."""
+    scores = pd.to_numeric(ranked["final_score"], errors="coerce").dropna()
+    low, high = (0.0, 1.0) if scores.empty else (float(scores.min()), float(scores.max()))
+    return {"lowest": math.floor(low * 100) / 100, "highest": math.ceil(high * 100) / 100}
 
-    def failures(self) -> Iterator[str]:
-        if self.failed.empty:
-            return
-        yield f'<h2>Not ranked: {len(self.failed):,}</h2>\n<dl class="failed">\n'
-        for row in self.failed.to_dict("records"):
-            yield f"<dt>{text(name_of(row))}</dt><dd>{text(row['error'])}</dd>\n"
-        yield "</dl>\n"
+
+def _count(ranked: int, copies: int, lost: int) -> str:
+    notes = [f"{copies:,} stacked under others"] if copies else []
+    if lost:
+        notes.append(f"{lost:,} failed, at the end")
+    return plural(ranked, "photo") + (f" ({', '.join(notes)})" if notes else "")
+
+
+def _photos(
+    ranked: pd.DataFrame, stacks: list[tuple[int, list[int]]], most: Mapping[str, float]
+) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
+    """What the page says of each keeper and of its near-duplicates, one stack at a time."""
+    for keeper, others in stacks:
+        first, *rest = (_photo(ranked.iloc[i].to_dict(), most) for i in (keeper, *others))
+        yield first, rest
+
+
+def _photo(row: Row, most: Mapping[str, float]) -> dict[str, Any]:
+    rank = _number(row.get("rank"))
+    place = "" if rank is None else f"{rank:.0f}"
+    raw = {column: _number(row.get(column)) for column in most}
+    return {
+        "name": _name(row),
+        "path": _said(row, "path"),
+        "rank": place,
+        "place": " · ".join(filter(None, (place, _said(row, "quality_class")))),
+        "score": _number(row["final_score"]),
+        "faces": _number(row.get("face_present")),
+        "tags": _listed(_said(row, "tags").replace("_", " "), ", "),
+        "tag_reasons": _listed(_said(row, "tag_reasons"), "; "),
+        "seen": _listed(_said(row, "semantic_tags"), ", "),
+        "seen_reasons": _listed(_said(row, "semantic_scores"), "; "),
+        "parts": [
+            {
+                "column": column,
+                "most": share,
+                "got": _number(row.get(column + _CONTRIBUTION)) or 0.0,
+                "raw": "missing" if raw[column] is None else f"{raw[column]:.3g}",
+            }
+            for column, share in most.items()
+        ],
+    }
+
+
+def _name(row: Row) -> str:
+    return str(row.get("file") or row.get("path") or "(no name)")
+
+
+def _said(row: Row, column: str) -> str:
+    """The text of a column; empty where there is none."""
+    said = row.get(column)
+    return said if isinstance(said, str) else ""
+
+
+def _listed(said: str, between: str) -> list[str]:
+    return said.split(between) if said else []
+
+
+def _number(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _address(path: str, relative_to: str | os.PathLike[str] | None) -> str:
+    if relative_to is None:
+        return Path(path).absolute().as_uri()
+    return "./" + quote(os.fsencode(Path(os.path.relpath(path, relative_to)).as_posix()))
+
+
+def _data_uri(picture: np.ndarray | bytes | None) -> str:
+    """A small JPEG for the page; empty where there is no picture."""
+    if picture is None:
+        return ""
+    if not isinstance(picture, bytes):
+        image = Image.fromarray(picture).convert("RGB")
+        image.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
+        file = io.BytesIO()
+        image.save(file, "JPEG", quality=_QUALITY, optimize=True)
+        picture = file.getvalue()
+    if not picture.startswith(b"\xff\xd8"):
+        raise ValueError("a thumbnail given as bytes is a JPEG, got something else")
+    return "data:image/jpeg;base64," + base64.b64encode(picture).decode()
 
 
 def _stacks(ranked: pd.DataFrame) -> list[tuple[int, list[int]]]:
@@ -137,7 +221,7 @@ def _most_contributed(ranked: pd.DataFrame) -> dict[str, float]:
     """Each ranked column and the most it can contribute, which is its share of the weights."""
     most = {}
     for name in ranked.columns:
-        column = str(name).removesuffix(CONTRIBUTION)
+        column = str(name).removesuffix(_CONTRIBUTION)
         if column == name or f"{column}_norm" not in ranked:
             continue
         got = pd.to_numeric(ranked[name], errors="coerce")
@@ -146,22 +230,3 @@ def _most_contributed(ranked: pd.DataFrame) -> dict[str, float]:
         if share > 0:
             most[column] = float(share)
     return most
-
-
-def _template() -> str:
-    """The page, with a policy that admits its own style and script and nothing else."""
-    page = Path(__file__).with_name("contact_sheet.html").read_text(encoding="utf-8")
-    allowed = {}
-    for tag in ("style", "script"):
-        source = page.split(f"<{tag}>", 1)[1].split(f"</{tag}>", 1)[0]
-        digest = base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
-        allowed[tag] = f"'sha256-{digest}'"
-    policy = (
-        f"default-src 'none'; img-src data:; style-src {allowed['style']}; "
-        f"script-src {allowed['script']}; base-uri 'none'; form-action 'none'"
-    )
-    return page.replace("{{policy}}", policy)
-
-
-def _filled(page: str, facts: Mapping[str, str]) -> str:
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: facts[found[1]], page)

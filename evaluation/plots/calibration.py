@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..logistic import logistic
+from ..agreement import logistic
 from . import figures
 from .lettering import INK, MUTED
 

@@ -22,7 +22,7 @@ from matplotlib.ticker import (
 from ..drift import MISSING, numbers
 from ..visualization import bin_edges, without_strays
 from . import figures
-from .lettering import INK, MUTED
+from .lettering import MUTED
 
 _OLD, _NEW, _ALARM = "#c9ccd1", "#2f5d8a", "#c8553d"
 _PER_ROW, _MOST = 3, 12
@@ -78,33 +78,19 @@ def _panel(axes: Axes, row: Mapping[str, Any], old: np.ndarray, new: np.ndarray)
         axes.set_xscale("symlog", linthresh=1)
         axes.xaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=1, subs=subs))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    for values, style in (
-        (old, {"color": _OLD}),
-        (new, {"color": _NEW, "histtype": "step", "lw": 2}),
+    for values, line, style in (
+        (old, MUTED, {"color": _OLD}),
+        (new, _NEW, {"color": _NEW, "histtype": "step", "lw": 2}),
     ):
         axes.hist(values, edges, weights=np.full(len(values), 1 / len(values)), **style)
-        axes.axvline(
-            float(np.median(values)),
-            color=MUTED if style["color"] == _OLD else _NEW,
-            lw=1,
-            ls=(0, (3, 2)),
-        )
-    axes.set_title(
-        row["column"], loc="left", parse_math=False, fontsize=11, color=INK, weight="bold"
-    )
-    colour = _ALARM if row["verdict"] == "drifted" else MUTED
-    axes.set_title(
-        f"PSI {row['psi']:.2f}, KS {row['ks']:.2f}", loc="right", fontsize=9, color=colour
-    )
+        axes.axvline(float(np.median(values)), color=line, lw=1, ls=(0, (3, 2)))
     beyond = f"{len(both) - len(shown):,} beyond" if len(shown) < len(both) else ""
-    axes.set_xlabel(", ".join(filter(None, [row.get("unit"), beyond])), fontsize=9, color=MUTED)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.grid(axis="y", color="#e6e6e6", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(labelsize=9, length=0, colors=MUTED)
+    below = ", ".join(filter(None, [row.get("unit"), beyond]))
+    colour = _ALARM if row["verdict"] == "drifted" else MUTED
+    note = f"PSI {row['psi']:.2f}, KS {row['ks']:.2f}"
+    figures.dress(axes, row["column"], note, below, colour)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes.margins(x=0.02)
 
 
 def _bars(edges: np.ndarray, photos: int) -> list[float]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
-from .lettering import with_font
+from .lettering import INK, MUTED, with_font
 
 
 def blank(width: float, height: float) -> Figure:
@@ -17,6 +18,18 @@ def blank(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height), dpi=100, layout="constrained", facecolor="w")
     FigureCanvasAgg(figure)
     return figure
+
+
+def dress(axes: Axes, name: str, note: str, below: str, colour: str = MUTED) -> None:
+    """A small panel: the name of its column above, a note beside it, a unit below, faint lines."""
+    axes.set_title(name, loc="left", parse_math=False, fontsize=11, color=INK, weight="bold")
+    axes.set_title(note, loc="right", fontsize=9, color=colour)
+    axes.set_xlabel(below, fontsize=9, color=MUTED)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.grid(axis="y", color="#e6e6e6", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(labelsize=9, length=0, colors=MUTED)
+    axes.margins(x=0.02)
 
 
 def entitle(figure: Figure, title: str) -> None:

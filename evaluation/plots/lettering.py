@@ -9,6 +9,8 @@ import matplotlib
 from matplotlib import font_manager, ft2font
 from PIL import ImageFont
 
+from photorank.utils.words import printable, shortened
+
 PAPER, INK, MUTED = "#f6f6f4", "#1c1c1e", "#6b6b70"
 
 Font = ImageFont.FreeTypeFont
@@ -26,15 +28,6 @@ _EAST_ASIAN = (
     "Hiragino Sans",
     "PingFang",
 )
-
-
-def printable(text: str) -> str:
-    r"""The text with whatever cannot be shown, such as line breaks, written as escapes.
-
-    >>> printable("a\nb\udcff.jpg")
-    'a\\nb\\udcff.jpg'
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
 
 
 def with_font(text: str, bold: bool = False) -> tuple[str, str]:
@@ -55,13 +48,7 @@ def fitted(text: str, size: int, width: float, bold: bool = False) -> tuple[str,
     """The text and its font, the middle of the text left out if it is wider than `width` pixels."""
     text, path = with_font(text, bold)
     font = _font(path, size)
-    if font.getlength(text) <= width:
-        return text, font
-    for kept in range(min(len(text) - 1, 200), 1, -1):
-        short = text[: kept - kept // 2] + "…" + text[len(text) - kept // 2 :]
-        if font.getlength(short) <= width:
-            return short, font
-    return "…", font
+    return shortened(text, lambda short: font.getlength(short) <= width), font
 
 
 @functools.cache

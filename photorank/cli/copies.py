@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..table.columns import measured_rows
+from photorank.utils.rows import measured_rows
 
 
 def check(copy_top: int, to: str, how: bool) -> None:

@@ -16,9 +16,9 @@ from rich.text import Text
 
 from photorank.ranking.classes import CLASSES
 from photorank.ranking.tags import Tagged
+from photorank.utils.rows import failed, measured_rows
 from photorank.utils.words import printable
 
-from ..table.columns import failed_rows, measured_rows
 from ..table.record import Record, record_of
 
 _WHAT_BECAME = {
@@ -45,7 +45,7 @@ def print_summary(table: pd.DataFrame, record: Record, written: Sequence[Path]) 
 def _lines(table: pd.DataFrame, record: Record, width: int) -> Iterator[str | Text | Table]:
     count = counted(record["ranked"], "ranked", record["failed"], record)
     yield f"{count} ({record['seconds']:.1f} s)"
-    for line in _failures(failed_rows(table)):
+    for line in _failures(table[failed(table)]):
         yield Text(line, "red")
     if record.get("near_duplicates"):
         became = _WHAT_BECAME[record["settings"]["dedup"]]
@@ -60,7 +60,7 @@ def _lines(table: pd.DataFrame, record: Record, width: int) -> Iterator[str | Te
 def _failures(failed: pd.DataFrame) -> list[str]:
     """Why the first photos failed, and how many more did."""
     lines = [
-        f"failed: {printable(file)}: {error}"
+        f"failed: {printable(file, 40)}: {error}"
         for file, error in failed[["file", "error"]].head(_LAST).to_numpy()
     ]
     more = len(failed) - len(lines)
@@ -134,7 +134,7 @@ def check_any_read(table: pd.DataFrame, written: Sequence[Path]) -> None:
     if measured_rows(table).empty:
         first, (reasons,) = table.iloc[0], [p for p in written if p.name.endswith(".failed.csv")]
         raise ValueError(
-            f"none of the {len(table)} photos could be read (the first, {printable(first['file'])}: "
+            f"none of the {len(table)} photos could be read (the first, {printable(first['file'], 40)}: "
             f"{first['error']}); the reasons are in {reasons}"
         )
 
@@ -160,7 +160,7 @@ def of_tags(tagged: pd.DataFrame, found: Tagged, beside: Record) -> str:
     ]
     for name, count in record["counts"].items():
         surest = photos["file"].iloc[int(photos[f"{name}_score"].argmax())] if count else ""
-        surest = printable(surest)
+        surest = printable(surest, 40)
         lines.append(
             f"{name:<16} {count:>6}  {count / max(1, len(photos)):>5.0%}  {surest}".rstrip()
         )

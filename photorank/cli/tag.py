@@ -25,9 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
 def run(inputs: list[str], config: str | None = None, output_dir: str = "", **flags: Any) -> int:
     """Tag, save, draw and summarise."""
     from photorank.ranking.profiles import Profile
+    from photorank.utils.rows import failed
 
     from ..plan import Plan, check_asked
-    from ..table.columns import failed_rows
     from ..table.files import is_table, load
     from ..table.record import Record, record_of
     from ..table.tags import marked, told
@@ -54,4 +54,4 @@ def run(inputs: list[str], config: str | None = None, output_dir: str = "", **fl
         for path in written:
             print(f"wrote {path}")
     summary.check_any_read(tagged, written)
-    return SOME_FAILED if settings.strict and len(failed_rows(tagged)) else 0
+    return SOME_FAILED if settings.strict and failed(tagged).any() else 0

@@ -15,6 +15,7 @@ from photorank.features.aesthetic import AESTHETIC
 from photorank.features.base import declare
 from photorank.features.run.extract import FACTS
 from photorank.ranking.profiles import shipped_tags
+from photorank.utils.rows import failed
 from photorank.utils.words import near
 
 from .record import record_of, with_record
@@ -75,22 +76,6 @@ def empty_table(columns: Sequence[dict[str, Any]]) -> pd.DataFrame:
     return with_record(pd.DataFrame({c["name"]: [] for c in columns}), {"columns": [*columns]})
 
 
-def measured_rows(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows without an `error`."""
-    return table[_is_measured(table)]
-
-
-def failed_rows(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows with an `error`."""
-    return table[~_is_measured(table)]
-
-
-def _is_measured(table: pd.DataFrame) -> pd.Series[bool]:
-    if "error" not in table:
-        return pd.Series(True, index=table.index)
-    return table["error"].isna() | (table["error"] == "")
-
-
 def tag_columns(table: pd.DataFrame) -> list[str]:
     """The columns that tagging added: those of the tags in its record, or of a shipped profile."""
     known = shipped_tags().union(record_of(table).get("tags", {}).get("counts", ()))
@@ -120,9 +105,9 @@ def with_names(table: pd.DataFrame) -> pd.DataFrame:
     for name in ("file", "path"):
         texts = [v if isinstance(v, str) else "" if is_empty(v) else str(v) for v in named[name]]
         named[name] = pd.Series(texts, index=named.index, dtype=object)
-    failed = ~_is_measured(named)
-    errors = named.get("error", failed)
-    named["error"] = pd.Series(None, index=named.index, dtype=object).mask(failed, errors)
+    unmeasured = failed(named)
+    errors = named.get("error", named["file"])
+    named["error"] = pd.Series(None, index=named.index, dtype=object).mask(unmeasured, errors)
     return named.reset_index(drop=True)  # tables that were put together repeat their labels
 
 

@@ -11,9 +11,9 @@ import pandas as pd
 
 from photorank.utils import io
 from photorank.utils.logging import logger
+from photorank.utils.rows import failed
 
 from .. import __version__
-from .columns import failed_rows
 from .record import read_record, record_of, with_record
 from .versions import outdated
 
@@ -35,9 +35,9 @@ def save(table: pd.DataFrame, path: str | os.PathLike[str]) -> list[Path]:
     about = {"photorank": __version__} | record_of(table)
     text = json.dumps(about, indent=1, default=str)
     io.write_text(record, text + "\n")
-    failed = failed_rows(table).filter(["file", "path", "error"])
-    if len(failed):
-        io.write_table(failed, failures)
+    unmeasured = table[failed(table)].filter(["file", "path", "error"])
+    if len(unmeasured):
+        io.write_table(unmeasured, failures)
         return [target, record, failures]
     failures.unlink(missing_ok=True)  # of an earlier run of ours
     return [target, record]

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from photorank.utils.io import read_table
+from photorank.utils.rows import numbers
 
 from .columns import is_empty
 
@@ -43,16 +44,16 @@ def read_labels(given: str | os.PathLike[str] | pd.DataFrame) -> pd.DataFrame:
     """
     labels = given if isinstance(given, pd.DataFrame) else read_table(given)
     rating = _column(labels, RATING_COLUMNS)
-    numbers = pd.to_numeric(labels[rating], errors="coerce").to_numpy(float, na_value=np.nan)
+    ratings = numbers(labels[rating])
     names = labels[name_column(labels)].astype(str).to_numpy(object)
-    if not np.isfinite(numbers).any():
+    if np.isnan(ratings).all():
         filled = labels[rating].dropna()
         first = f"; the first is {str(filled.iloc[0])!r}" if len(filled) else "; all are empty"
         raise ValueError(
             f"no rating of the {len(names)} labels is a number (column {rating!r}{first}): "
             "give plain numbers such as 4 or 3.5, higher is better"
         )
-    read = pd.DataFrame({"file": names, "rating": np.where(np.isfinite(numbers), numbers, np.nan)})
+    read = pd.DataFrame({"file": names, "rating": ratings})
     scene = _find(labels, (SCENE_COLUMN,))
     if scene is not None:
         read["scene"] = labels[scene].to_numpy()

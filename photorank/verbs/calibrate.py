@@ -16,9 +16,10 @@ import pandas as pd
 from photorank.evaluation.detection import detection, draw_detection
 from photorank.ranking.profiles import Profile
 from photorank.training.thresholds import likelihood, likely, threshold
-from photorank.utils import io
+from photorank.utils import io, text
+from photorank.utils.rows import measured_rows
 
-from ..table.columns import columns_of, measured_rows
+from ..table.columns import columns_of
 from ..table.files import as_table
 from ..table.labels import Labels, match_labels, read_answers
 from ..table.tags import check_there, judged, marked, told
@@ -49,8 +50,7 @@ class Calibrated:
             ValueError: there is a file of that name, which is never written over.
         """
         target = check_new(path)
-        text = replace(self.profile, name=target.stem).as_toml()
-        io.write_text(target, text)
+        io.write_text(target, replace(self.profile, name=target.stem).as_toml())
         return target
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
@@ -61,23 +61,21 @@ class Calibrated:
         return target
 
     def report(self) -> str:
-        """The figures in lines."""
-        lines = [
-            "tag              labels   yes  AUC (95 %)         AP    threshold   precision  recall"
-        ]
-        for tag, row in self.figures.iterrows():
-            low, high = (row["auc"][end] for end in ("low", "high"))
-            interval = "" if low is None else f" ({low:.2f}-{high:.2f})"
-            lines.append(
-                f"{tag:<16} {row['n']:>6} {row['positives']:>5}  "
-                f"{row['auc']['value']:.2f}{interval:<14} {row['average_precision']['value']:.2f}  "
-                f"{row['before']:.2f} -> {row['threshold']:.2f}  {row['precision']:>8.2f}  "
-                f"{row['recall']:>6.2f}"
-            )
-        lines.append(
-            "precision and recall are to be expected in the whole table; the picture's are of the labels"
-        )
-        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+        """The figures as a table, and the notes."""
+        head = "tag, labels, yes, AUC (95 %), AP, threshold, precision, recall".split(", ")
+        rows = [_line(tag, row) for tag, row in self.figures.iterrows()]
+        below = "precision and recall are to be expected in the whole table; the picture's are of the labels"
+        return "\n".join([text.table([head, *rows]), below, *text.notes(self.notes)])
+
+
+def _line(tag: Any, row: pd.Series[Any]) -> list[str]:
+    """A tag's line in the report."""
+    auc, precision = row["auc"], row["average_precision"]["value"]
+    interval = "" if auc["low"] is None else f" ({auc['low']:.2f}-{auc['high']:.2f})"
+    moved = f"{row['before']:.2f} -> {row['threshold']:.2f}"
+    counts = [f"{row['n']}", f"{row['positives']}"]
+    figures = [f"{auc['value']:.2f}{interval}", f"{precision:.2f}", moved]
+    return [tag, *counts, *figures, f"{row['precision']:.2f}", f"{row['recall']:.2f}"]
 
 
 def calibrate(

@@ -11,8 +11,9 @@ import pandas as pd
 
 from photorank.utils import io
 from photorank.utils.logging import logger
+from photorank.utils.rows import measured_rows
 
-from ..table.columns import check_columns, measured_rows
+from ..table.columns import check_columns
 
 
 def copy(

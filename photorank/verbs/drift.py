@@ -133,12 +133,9 @@ def _any_values(name: str, *tables: pd.DataFrame) -> bool:
 
 
 def _scored_alike(old: pd.DataFrame, new: pd.DataFrame) -> bool:
-    records = (table.attrs.get("photorank", {}) for table in (old, new))
-    first, second = (
-        json.dumps([record.get(key) for key in ("scale", "weights")], sort_keys=True)
-        for record in records
-    )
-    return first == second
+    first, second = (table.attrs.get("photorank", {}) for table in (old, new))
+    scales = [record.get("scale", {}) | {"photos": None} for record in (first, second)]
+    return scales[0] == scales[1] and first.get("weights") == second.get("weights")
 
 
 def _check_versions(

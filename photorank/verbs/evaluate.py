@@ -14,8 +14,9 @@ from photorank.evaluation.proxy_metrics import proxy_metrics
 from photorank.evaluation.visualization import histograms
 from photorank.ranking.dedup import scenes
 from photorank.utils import io
+from photorank.utils.rows import measured_rows
 
-from ..table.columns import columns_of, derived_columns, measured_rows
+from ..table.columns import columns_of, derived_columns
 from ..table.files import as_table
 from ..table.labels import Labels, match_labels, read_labels
 from .show import keepers, montage

@@ -9,9 +9,10 @@ import pandas as pd
 
 from photorank.config.config import Settings
 from photorank.ranking.fusion import Scale
+from photorank.utils.rows import measured_rows
 
 from ..plan import Plan
-from ..table.columns import columns_of, measured_rows
+from ..table.columns import columns_of
 from ..table.files import as_table, is_table
 
 

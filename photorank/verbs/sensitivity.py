@@ -7,13 +7,14 @@ from typing import Any
 
 import pandas as pd
 
-from photorank.evaluation.text_table import WIDTH
 from photorank.features import BUILTIN
 from photorank.features.photo.image import Photo, PhotoError
 from photorank.training.degradations import LEVELS, degrade
 from photorank.utils.logging import progress
+from photorank.utils.rows import measured_rows
+from photorank.utils.text import WIDTH
 
-from ..table.columns import measured_rows, with_names
+from ..table.columns import with_names
 from ..table.files import as_table
 from .rank import extract
 from .tag import tag

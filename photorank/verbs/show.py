@@ -18,9 +18,10 @@ from photorank.evaluation.plots import montage as montages
 from photorank.features.photo.image import Photo, PhotoError
 from photorank.utils import io
 from photorank.utils.logging import logger
+from photorank.utils.rows import measured_rows
 from photorank.utils.words import near
 
-from ..table.columns import check_columns, columns_of, measured_rows
+from ..table.columns import check_columns, columns_of
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import pandas as pd
 
 from photorank.ranking.profiles import Profile
 from photorank.training.thresholds import to_label
+from photorank.utils.rows import measured_rows
 
-from ..table.columns import measured_rows
 from ..table.files import as_table
 from ..table.tags import check_there, judged, marked, told
 

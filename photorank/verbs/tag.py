@@ -12,9 +12,10 @@ import pandas as pd
 from photorank.ranking import tags
 from photorank.ranking.profiles import Profile
 from photorank.utils import io
+from photorank.utils.rows import measured_rows
 
 from .. import __version__
-from ..table.columns import measured_rows, tag_columns
+from ..table.columns import tag_columns
 from ..table.files import as_table, check_output, is_table
 from ..table.files import save as save_table
 from ..table.tags import marked, told

@@ -20,12 +20,12 @@ from photorank.training.folds import Fold, scene_folds
 from photorank.training.weights.held_out import Result, by_cell, judge, seen_by, studies, verdict
 from photorank.training.weights.search import Pairs, Ratings, kind_folds
 from photorank.utils.logging import progress
+from photorank.utils.rows import measured_rows
 from photorank.utils.words import near
 
 from .. import models
 from ..plan import Plan
 from ..sources import NO_COPIES
-from ..table.columns import measured_rows
 from ..table.labels import Labels, match_labels, read_labels
 from .tuned import Tuned
 

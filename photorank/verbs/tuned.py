@@ -12,10 +12,9 @@ from typing import Any
 
 import pandas as pd
 
-from photorank.evaluation.text_table import WIDTH, text_notes
 from photorank.ranking import saved
 from photorank.training.weights.plots import plot_tuning
-from photorank.utils import io
+from photorank.utils import io, text
 
 
 @dataclass(frozen=True, eq=False, repr=False)  # equal as mappings are: by their weights
@@ -104,7 +103,7 @@ class Tuned(Mapping[str, float]):
         r = self.record
         parts = [
             f"{r['photos']} photos, {r['scenes']} scenes, {r['folds']} folds, {r['trials']} trials",
-            *text_notes(self.notes),
+            *text.notes(self.notes),
             f"\n{self.agreement} on held-out photos, 95 % interval by scene",
             _lines(self.held_out),
             "\ntuned minus baseline, on the same photos",
@@ -116,7 +115,7 @@ class Tuned(Mapping[str, float]):
         parts += ["\nproxy metrics (see `photorank evaluate`)", _proxy(self.proxy)]
         shares = (f"{name}={share:.3f}" for name, share in self.weights.items())
         parts += [f"\nweights, tuned on all photos: {','.join(shares)}", ""]
-        parts.append(textwrap.fill(self.verdict, WIDTH))
+        parts.append(textwrap.fill(self.verdict, text.WIDTH))
         return "\n".join(parts)
 
     def _seen(self) -> str:

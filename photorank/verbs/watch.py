@@ -239,7 +239,7 @@ def _compare(
 
 def _say_score(rule: _Rule, row: Mapping[str, Any]) -> bool:
     """Print a photo's line; returns whether the photo failed."""
-    file, failed = printable(row["file"]), isinstance(row["error"], str)
+    file, failed = printable(row["file"], 40), isinstance(row["error"], str)
     _say(rule, f"failed  {file}: {row['error']}" if failed else f"{row['final_score']:.3f}  {file}")
     return failed
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from photorank.utils.stats import INTERVAL, scene_draws
+
 from ..folds import Fold
 from .search import Pairs, Task, best_column, tune_weights
 
 TUNED, COLUMN, CONTROL = "tuned", "best column", "shuffled control"
 SAMPLES = 1000
 """Bootstrap samples behind each interval: its ends then vary by about 3 % of its width."""
-
-_INTERVAL = (0.025, 0.975)
 
 
 @dataclass(frozen=True)
@@ -86,15 +86,10 @@ def studies(folds: Sequence[Fold], control_folds: Sequence[Fold]) -> int:
     return len(folds) + len(control_folds) + 1
 
 
-def resampled(groups: np.ndarray, seed: int) -> Iterator[np.ndarray]:
-    """(n,) how often each row counts: first once each, then `SAMPLES` draws of scenes with replacement."""
-    _, members = np.unique(groups, return_inverse=True)
-    scenes = members.max() + 1
-    rng = np.random.default_rng(seed)
+def _counts(groups: np.ndarray, seed: int) -> Iterator[np.ndarray]:
+    """(n,) how often each row counts: first once each, then in `SAMPLES` draws of scenes."""
     yield np.ones(len(groups), int)
-    for _ in range(SAMPLES):
-        drawn = rng.integers(scenes, size=scenes)
-        yield np.bincount(drawn, minlength=scenes)[members]
+    yield from scene_draws(np.unique(groups, return_inverse=True)[1], SAMPLES, seed)
 
 
 def _bootstrapped(task: Task, folds: Sequence[Fold], weights: np.ndarray, seed: int) -> np.ndarray:
@@ -104,7 +99,7 @@ def _bootstrapped(task: Task, folds: Sequence[Fold], weights: np.ndarray, seed: 
     not compared. The seed draws the same scenes for every contestant, so that they can be paired.
     """
     scores = [task.values[fold.test] @ w for fold, w in zip(folds, weights, strict=True)]
-    counts = resampled(task.groups, seed)
+    counts = _counts(task.groups, seed)
     return np.array([_mean_agreement(task, folds, scores, count) for count in counts])
 
 
@@ -129,7 +124,7 @@ def _with_intervals(found: Mapping[str, np.ndarray], key: str, least: float) -> 
     the truth. Resampled rank correlations are biased towards 0, and so this way round stays honest.
     """
     value = np.array([values[0] for values in found.values()])
-    below, above = np.nanquantile([values[1:] for values in found.values()], _INTERVAL, axis=1)
+    below, above = np.nanquantile([values[1:] for values in found.values()], INTERVAL, axis=1)
     low, high = np.clip([2 * value - above, 2 * value - below], least, 1)
     return pd.DataFrame({key: list(found), "value": value, "low": low, "high": high})
 
@@ -160,13 +155,13 @@ def seen_by(pairs: Pairs, columns: Sequence[str], seed: int) -> pd.DataFrame:
     0.5 or below, no single column sees this kind.
     """
     found = []
-    counts = np.array(list(resampled(pairs.groups, seed)), np.float32)
+    counts = np.array(list(_counts(pairs.groups, seed)), np.float32)
     for kind in dict.fromkeys(pairs.kinds):
         rows = pairs.kinds == kind
         won = np.stack([pairs.won(column) for column in pairs.values[rows].T], axis=1)
         shares = counts[:, rows] @ won / counts[:, rows].sum(axis=1, keepdims=True)
         best = int(np.argmax(shares[0]))
-        above = np.quantile(shares[1:, best], 1 - _INTERVAL[0] / len(columns))
+        above = np.quantile(shares[1:, best], 1 - INTERVAL[0] / len(columns))
         low = 2 * shares[0, best] - above
         found.append({"kind": kind, "column": columns[best], "value": shares[0, best], "low": low})
     return pd.DataFrame(found)

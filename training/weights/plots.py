@@ -7,8 +7,8 @@ import os
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+
+from photorank.evaluation.plots import figures
 
 _COLOURS = {"tuned": "#1f6f8b", "default": "#c8553d", "equal": "#8a8a8a", "best column": "#e0a030"}
 _CONTROL = "#bbbbbb"
@@ -38,8 +38,7 @@ def plot_tuning(
     """
     parts = 3 if len(cells) else 2
     rows = max(len(weights), len(held_out), len(cells))
-    figure = Figure(figsize=(5.2 * parts, 1.8 + _ROW_INCHES * rows), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = figures.blank(5.2 * parts, 1.8 + _ROW_INCHES * rows)
     axes = figure.subplots(1, parts)
     _plot_weights(axes[0], weights, by_fold)
     _plot_held_out(axes[1], held_out, agreement, chance)
@@ -63,15 +62,8 @@ def _plot_weights(axes: Axes, weights: pd.Series[float], by_fold: pd.DataFrame) 
 
 def _plot_held_out(axes: Axes, held_out: pd.DataFrame, agreement: str, chance: float) -> None:
     axes.axvline(chance, color="black", lw=0.8, ls=":")
-    for row, (name, value, low, high) in enumerate(
-        zip(
-            held_out["contestant"],
-            held_out["value"],
-            held_out["low"],
-            held_out["high"],
-            strict=True,
-        )
-    ):
+    parts = held_out[["contestant", "value", "low", "high"]].itertuples(index=False)
+    for row, (name, value, low, high) in enumerate(parts):
         colour = _COLOURS.get(name, _CONTROL)
         axes.plot([low, high], [row, row], color=colour, lw=3, solid_capstyle="butt")
         axes.plot(value, row, "o", color=colour, ms=7)
