@@ -59,14 +59,7 @@ class Settings:
         "open_clip model name, hf-hub:ORG/NAME, or a folder with open_clip_config.json",
         metavar="NAME",
     )
-    clip_pretrained: str = _setting(
-        "open_clip pretrained tag, or a weights file (then give --clip_preprocess too)",
-        metavar="TAG",
-    )
-    clip_preprocess: str = _setting(
-        "for a weights file: a JSON file with its preprocessing, or 'default' for the model's own",
-        metavar="FILE",
-    )
+    clip_pretrained: str = _setting("open_clip pretrained tag", metavar="TAG")
     positive_prompt: tuple[str, ...] = _setting(
         "what a good photo is, in words; repeatable, pairs with the negative prompts in order",
         metavar="TEXT",

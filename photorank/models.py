@@ -144,6 +144,6 @@ def cache_of(settings: Settings) -> str:
     return "" if settings.cache.lower() == "off" else settings.cache
 
 
-def clip_names(settings: Settings) -> tuple[str, str, str | None]:
+def clip_names(settings: Settings) -> tuple[str, str]:
     """What names CLIP's weights, as `find_checkpoint` takes it."""
-    return settings.clip_model, settings.clip_pretrained, settings.clip_preprocess or None
+    return settings.clip_model, settings.clip_pretrained

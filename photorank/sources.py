@@ -22,7 +22,7 @@ NO_COPIES = ("limit", "exclude", "vocabulary")
 OF_PHOTOS = (
     *NO_COPIES,
     *("features", "positive_prompt", "negative_prompt"),
-    *("aesthetic", "clip_model", "clip_pretrained", "clip_preprocess"),
+    *("aesthetic", "clip_model", "clip_pretrained"),
 )
 """The settings by which photos are measured: a table was, and takes no others."""
 

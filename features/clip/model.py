@@ -116,9 +116,7 @@ def _load(checkpoint: Checkpoint, device: str, precision: str) -> _Parts:
     from open_clip.transform import PreprocessCfg, image_transform_v2
 
     name = f"local-dir:{checkpoint.folder}" if checkpoint.folder else checkpoint.model
-    keys = checkpoint.preprocess
-    if keys is None:
-        keys = open_clip.get_pretrained_cfg(checkpoint.model, checkpoint.pretrained)
+    keys = open_clip.get_pretrained_cfg(checkpoint.model, checkpoint.pretrained)
     try:
         with _no_random_weights():
             model = open_clip.create_model(

@@ -25,7 +25,7 @@ _TABLES = (
 _BUSY_SECONDS = 30
 
 
-class Damaged(sqlite3.DatabaseError):  # noqa: N818  a state of the file
+class Damaged(sqlite3.DatabaseError):
     """What SQLite itself does not notice."""
 
 

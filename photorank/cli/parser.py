@@ -235,4 +235,4 @@ def _add_download(commands: Any) -> None:
         help="fetch all models, for use without a network",
         argument_default=argparse.SUPPRESS,
     )
-    add_settings(parser, only=("clip_model", "clip_pretrained", "clip_preprocess"))
+    add_settings(parser, only=("clip_model", "clip_pretrained"))
