@@ -9,7 +9,7 @@ from typing import Any
 
 from photorank.config.config import Settings
 from photorank.features import aesthetic
-from photorank.features.photo.image import photo_suffixes
+from photorank.features.photo.header import photo_suffixes
 from photorank.features.run.extract import Source
 from photorank.utils.find import Found, find, inside, real
 

@@ -34,7 +34,7 @@ def main(argv: Sequence[str]) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")  # file names need not be UTF-8
     try:
-        from photorank.features.photo.image import hush_libtiff
+        from photorank.features.photo.header import hush_libtiff
 
         from . import commands
 
