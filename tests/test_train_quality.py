@@ -243,6 +243,8 @@ def test_what_is_exported_is_what_was_trained(
     tmp_path: Path, untrained: network.Network, photo: np.ndarray
 ) -> None:
     weights.save(untrained, tmp_path)
+    graph = (tmp_path / encoder.GRAPH.name).read_bytes()
+    assert graph == encoder.GRAPH.read_bytes()  # whatever the weights
     some = np.ascontiguousarray(photo[:300])
     by_onnx = encoder.by_onnx_runtime(tmp_path / encoder.GRAPH.name)(some)
     written = network.load(tmp_path / encoder.WEIGHTS.name)
