@@ -4,7 +4,7 @@ set -euo pipefail
 
 # shellcheck source=scripts/setup_env.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/scripts/setup_env.sh"
-setup_env test,fast,heif,parquet
+setup_env test,heif,parquet
 cd -- "$root"
 export OPENBLAS_NUM_THREADS=1 # as extract does it: the products of one photo are small
 

@@ -41,7 +41,6 @@ def main() -> None:
     parser.add_argument("--photos", required=True)
     parser.add_argument("--clip_model")
     parser.add_argument("--clip_pretrained")
-    parser.add_argument("--clip_preprocess")
     parser.add_argument("--limit", type=int, default=200)
     given = vars(parser.parse_args())
     folder, limit = given.pop("photos"), given.pop("limit")

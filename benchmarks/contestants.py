@@ -53,7 +53,7 @@ def decode(photos: str, threads: int, **_: Any) -> Work:
     """Only decoding, at the scale of the canonical picture, by the fastest decoder there is."""
     import simplejpeg
 
-    from photorank.features.photo.image import reduction
+    from photorank.features.photo.header import reduction
 
     def one(path: str) -> Any:
         data = Path(path).read_bytes()

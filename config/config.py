@@ -80,13 +80,7 @@ class Settings(BaseModel):
     clip_model: Text = _setting(
         "open_clip model name, hf-hub:ORG/NAME, or a folder with open_clip_config.json", "NAME"
     )
-    clip_pretrained: Text = _setting(
-        "open_clip pretrained tag, or a weights file (then give --clip_preprocess too)", "TAG"
-    )
-    clip_preprocess: Text = _setting(
-        "for a weights file: a JSON file with its preprocessing, or 'default' for the model's own",
-        "FILE",
-    )
+    clip_pretrained: Text = _setting("open_clip pretrained tag", "TAG")
     positive_prompt: Texts = _setting(
         "what a good photo is, in words; repeatable, pairs with the negative prompts in order",
         "TEXT",

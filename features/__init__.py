@@ -3,6 +3,7 @@
 from .base import Column, Encoder, Feature, Head
 from .measures.defects import BLOCKINESS, BLUR, CONTENT_HASH, TONES
 from .measures.faces import FACES
+from .measures.noise import NOISE
 from .measures.phash import PHASH
 from .quality import QUALITY
 from .run.extract import extract
@@ -11,7 +12,6 @@ from .technical import (
     CONTRAST,
     EXPOSURE,
     LAPLACIAN_VARIANCE,
-    NOISE,
     SHARPNESS,
 )
 

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from .base import Column, Feature
+from .measures.tiles import tile_means, tile_spread
 
 # Chosen on degraded copies of 257 photos and on human ratings; the figures are in docs/scores.md.
 _SHARP_TILE = 32  # pixels of the 512-pixel view
@@ -18,13 +19,6 @@ _SHARPEST_SHARE = 0.15  # of the tiles: a subject that fills a seventh of the fr
 _FLATTEST_SHARE = 0.05  # of the tiles: what they show is taken for noise
 _CORING = 2.5  # detail below this many times the mean noise is not counted
 _SOFT_CONTRAST = 60  # 8-bit levels; keeps faint tiles from counting as much as contrasty ones
-
-_NOISE_TILE = 16  # pixels of the canonical picture
-_SMOOTH_SHARE = 0.02  # so few that texture rarely leaves none of them smooth
-_CLIPPED_TILE = 12  # levels from black or white where clipping hides noise
-_UNSEEN = 0.7  # 8-bit levels of noise that nobody sees: blur gains nothing by removing it
-_TWICE_EXCESS = np.array([[-1, 2, -1]], np.float32)  # of a step over the mean of its neighbours
-_REAL_EDGE = 10  # levels; a larger step between two pixels is the picture's, not the compression's
 
 _SHADOW, _HIGHLIGHT = 5, 250  # levels at and beyond which a channel counts as clipped
 _MIDTONES = (75, 150)  # levels: where the detail of well exposed photos lies on average
@@ -56,9 +50,9 @@ def sharpness(luma: np.ndarray) -> float:
         percentile 53.
     """
     fine = np.abs(cv2.Laplacian(luma, cv2.CV_32F))
-    noise = np.quantile(_tile_means(fine, _SHARP_TILE), _FLATTEST_SHARE)
-    detail = _tile_means(np.maximum(fine - np.float32(_CORING * noise), 0), _SHARP_TILE)
-    ratio = np.sort((detail / (_tile_spread(luma, _SHARP_TILE) + _SOFT_CONTRAST)).ravel())
+    noise = np.quantile(tile_means(fine, _SHARP_TILE), _FLATTEST_SHARE)
+    detail = tile_means(np.maximum(fine - np.float32(_CORING * noise), 0), _SHARP_TILE)
+    ratio = np.sort((detail / (tile_spread(luma, _SHARP_TILE) + _SOFT_CONTRAST)).ravel())
     count = max(1, round(_SHARPEST_SHARE * ratio.size))
     return float(100 * ratio[-count:].mean())
 
@@ -138,7 +132,7 @@ def contrast(luma: np.ndarray) -> float:
     >>> contrast(np.arange(200, dtype=np.uint8).reshape(1, 200)) == 180 / 255
     True
     """
-    low, high = _levels_at(luma, 0.05, 0.95)
+    low, high = np.searchsorted(_risen(luma), np.multiply((0.05, 0.95), luma.size))
     return float((high - low) / 255)
 
 
@@ -149,34 +143,6 @@ CONTRAST = Feature(
     contrast,
     view="luma",
     size=512,
-)
-
-
-def noise(luma: np.ndarray) -> float:
-    """Visible grain and JPEG blocks: their standard deviation beyond .7 levels, in 8-bit levels.
-
-    Grain is what the smoothest fiftieth of the tiles shows at the finest scale, so that texture
-    does not pass for noise; tiles near black and white do not count, since clipping hides noise there.
-    Blocks are steps that recur every 8 pixels. The two are added in quadrature. Both are seen only
-    at the canonical size: a larger photo is judged as it looks reduced to 960 to 1919 pixels. What
-    nobody sees, .7 levels, is taken off, so that a blurred copy of a clean photo is no cleaner.
-
-    Fooled by: texture over the whole frame (taken for grain), denoising and blur (which remove
-    it), a real pattern of 8 pixels. Cannot see: coarse colour blotches, ringing beside edges.
-
-    Args:
-        luma: (h, w) uint8, the canonical picture.
-
-    Returns:
-        0 (none visible) upwards; for white noise about .9 sigma - .7. Measured on BIQ2021: 5th
-        percentile 0, median .23, 95th percentile .76.
-    """
-    blocks = (_blocking(luma) + _blocking(cv2.transpose(luma))) / 2
-    return max(0.0, float(np.hypot(_grain(luma), blocks)) - _UNSEEN)
-
-
-NOISE = Feature(
-    "noise", "2", (Column("noise", "lower", "8-bit levels", heavy_tailed=True),), noise, view="luma"
 )
 
 
@@ -247,26 +213,6 @@ def _mean_and_spread(values: np.ndarray) -> tuple[float, float]:
     return mean.item(), deviation.item()
 
 
-def _tile_means(values: np.ndarray, side: int) -> np.ndarray:
-    """Means over a grid of about square tiles of `side` pixels that covers the picture evenly."""
-    height, width = values.shape
-    grid = (max(1, round(width / side)), max(1, round(height / side)))
-    return cv2.resize(values, grid, interpolation=cv2.INTER_AREA)
-
-
-def _tile_spread(luma: np.ndarray, side: int) -> np.ndarray:
-    """Standard deviation of luma within each tile."""
-    levels = luma.astype(np.float32)
-    variance = _tile_means(levels * levels, side) - _tile_means(levels, side) ** 2
-    return np.asarray(np.sqrt(np.maximum(variance, 0)))
-
-
-def _levels_at(levels: np.ndarray, *shares: float) -> list[int]:
-    """For each share the lowest level that so many of the pixels do not exceed."""
-    risen = _risen(levels)
-    return [int(np.searchsorted(risen, share * levels.size)) for share in shares]
-
-
 def _risen(levels: np.ndarray) -> np.ndarray:
     """How many pixels do not exceed each of the 256 levels."""
     return np.cumsum(cv2.calcHist([levels], [0], None, [256], [0, 256]), dtype=np.int64)
@@ -292,30 +238,3 @@ def _midtone_score(level: float) -> float:
     darkest, brightest = _MIDTONES
     off = max(darkest - level, level - brightest, 0) / _OFF_MIDTONES
     return float(np.exp(-(off**2) / 2))
-
-
-def _grain(luma: np.ndarray) -> float:
-    """Sigma of the finest scale in the smoothest tiles that are not clipped; 0 if all are."""
-    laplacian = cv2.Laplacian(luma, cv2.CV_16S)
-    fine = _tile_means(np.abs(laplacian, out=laplacian).astype(np.float32), _NOISE_TILE)
-    mean = _tile_means(luma, _NOISE_TILE)
-    usable = fine[(mean > _CLIPPED_TILE) & (mean < 255 - _CLIPPED_TILE)]
-    if usable.size == 0:
-        return 0.0
-    # White noise of sigma s: the Laplacian (weights 4, -1 x 4) has sigma s * sqrt(20).
-    return float(np.quantile(usable, _SMOOTH_SHARE) * np.sqrt(np.pi / 2 / 20))
-
-
-def _blocking(luma: np.ndarray) -> float:
-    """How much larger the steps between columns are at the worst of the 8 phases, in levels.
-
-    Each step is taken over the mean of its two neighbours and bounded, so that edges cancel out.
-    """
-    if luma.shape[1] < 32:
-        return 0.0
-    step = cv2.absdiff(luma[:, 1:], luma[:, :-1])
-    excess = cv2.filter2D(step, cv2.CV_16S, _TWICE_EXCESS)[:, 1:-1]
-    np.clip(excess, -2 * _REAL_EDGE, 2 * _REAL_EDGE, out=excess)
-    columns = cv2.reduce(excess, 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel() / 2
-    phases = [columns[phase::8].mean() for phase in range(8)]
-    return float(max(phases) - np.median(phases))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -14,7 +14,7 @@ from photorank.features.measures import faces
 from photorank.features.quality import quality_head
 from photorank.features.run.extract import resolve
 from photorank.utils import hub
-from photorank.utils.logging import logger
+from photorank.utils.logging import log_once, logger
 from photorank.utils.words import each_name, near
 
 
@@ -146,9 +146,10 @@ def _clip_heads(settings: Settings) -> list[Any]:
             raise aesthetic.CheckpointMissing(f"a vocabulary needs CLIP: {error}") from error
         if settings.aesthetic == "clip":
             raise
-        _say_once(
+        log_once(
+            logging.WARNING,
             "no CLIP weights here: ranking without; `photorank download` fetches them, "
-            "--aesthetic none hides this"
+            "--aesthetic none hides this",
         )
         logger.debug("%s", error)
         return []
@@ -162,17 +163,11 @@ def _clip_heads(settings: Settings) -> list[Any]:
     return [aesthetic.aesthetic_head(encoder, *prompts), *tags]
 
 
-@functools.cache
-def _say_once(text: str) -> None:
-    """In a process that ranks many folders, not at each of them."""
-    logger.warning(text)
-
-
 def cache_of(settings: Settings) -> str:
     """The file that keeps what is measured; empty: none."""
     return "" if settings.cache.lower() == "off" else settings.cache
 
 
-def clip_names(settings: Settings) -> tuple[str, str, str | None]:
+def clip_names(settings: Settings) -> tuple[str, str]:
     """What names CLIP's weights, as `find_checkpoint` takes it."""
-    return settings.clip_model, settings.clip_pretrained, settings.clip_preprocess or None
+    return settings.clip_model, settings.clip_pretrained

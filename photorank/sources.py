@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from photorank.config.config import Settings
-from photorank.features.photo.image import photo_suffixes
+from photorank.features.photo.header import photo_suffixes
 from photorank.features.run.extract import Source
 from photorank.utils.find import Found, find, inside, real
 
@@ -22,7 +22,7 @@ NO_COPIES = ("limit", "exclude", "vocabulary")
 OF_PHOTOS = (
     *NO_COPIES,
     *("features", "positive_prompt", "negative_prompt"),
-    *("aesthetic", "clip_model", "clip_pretrained", "clip_preprocess"),
+    *("aesthetic", "clip_model", "clip_pretrained"),
 )
 """The settings by which photos are measured: a table was, and takes no others."""
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from clip_models import MODEL_CFG, PREPROCESS_CFG, make_folder, put_in_hub_cache
+from clip_models import make_folder, put_in_hub_cache
 from PIL import Image, ImageOps
 
 import photorank as pr
@@ -50,17 +50,6 @@ def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     return tmp_path / "hub"
-
-
-@pytest.fixture(scope="module")
-def tiny_name(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The tiny model under a name of its own, as a model that open_clip knows."""
-    import open_clip
-
-    config = tmp_path_factory.mktemp("configs") / "tiny-clip.json"
-    config.write_text(json.dumps(MODEL_CFG))
-    open_clip.add_model_config(config)
-    return "tiny-clip"
 
 
 @pytest.fixture
@@ -133,34 +122,6 @@ def test_the_default_is_where_open_clip_says() -> None:
 
     known = open_clip.get_pretrained_cfg(checkpoint.DEFAULT_MODEL, checkpoint.DEFAULT_PRETRAINED)
     assert known["hf_hub"] == checkpoint._DEFAULT_SOURCE
-
-
-@pytest.mark.parametrize("preprocess", ["named", "default"])
-def test_a_weights_file_is_used_with_the_preprocessing_named(
-    preprocess: str, folder: Path, tiny_name: str, tmp_path: Path, views: list[np.ndarray]
-) -> None:
-    weights = str(folder / WEIGHTS)
-    named = tmp_path / "preprocess.json"
-    named.write_text(json.dumps(PREPROCESS_CFG))
-    given = str(named) if preprocess == "named" else "default"
-    options = {} if preprocess == "default" else PREPROCESS_CFG
-    expected = by_open_clip(
-        tiny_name,
-        [Image.fromarray(view) for view in views],
-        pretrained=weights,
-        **{f"image_{key}": value for key, value in options.items()},
-    )
-    got = scores(find_checkpoint(tiny_name, weights, given), views)
-    assert got == pytest.approx(expected, abs=1e-5)
-
-
-def test_default_preprocessing_is_that_of_all_published_weights(folder: Path) -> None:
-    weights = str(folder / WEIGHTS)
-    keys = find_checkpoint("MobileCLIP-S1", weights, "default").preprocess
-    assert keys is not None
-    assert keys["std"] == (1.0, 1.0, 1.0)  # open_clip by itself would take ViT-B-32's
-    with pytest.raises(ValueError, match="ViT-L-14 are used with different preprocessings"):
-        find_checkpoint("ViT-L-14", weights, "default")
 
 
 def vectors(folder: Path, pictures: list[np.ndarray], precision: str = "fp32") -> np.ndarray:
@@ -315,7 +276,7 @@ def test_auto_takes_bf16_where_the_cpu_is_fast_at_it(
     cpuinfo = f"processor\t: 0\nvendor_id\t: {maker}\nflags\t\t: {flags}\n"
     (tmp_path / "cpuinfo").write_text(cpuinfo)
     monkeypatch.setattr(clip, "_CPUINFO", tmp_path / "cpuinfo")
-    clip._say_once.cache_clear()
+    clip.log_once.cache_clear()
     with caplog.at_level("INFO", "photorank"):
         assert [clip.chosen_precision("auto", "cpu") for _ in range(2)] == [precision] * 2
     assert caplog.messages == [f"CLIP's pictures are computed in {precision} on cpu"]
@@ -447,40 +408,30 @@ def test_an_unavailable_device_says_what_there_is(folder: Path) -> None:
             clip_encoder(found, device=device)
 
 
-BOTH_WAYS = r"clip_model=FOLDER .* clip_pretrained=FILE with clip_preprocess"
+FOLDER = r"clip_model=FOLDER holding open_clip_config\.json and the weights"
 
 
 @pytest.mark.parametrize(
-    ("model", "pretrained", "preprocess", "said"),
+    ("model", "pretrained", "said"),
     [
-        ("ViT-B-33", "openai", None, "no model 'ViT-B-33' .*near: ViT-B-32.*" + BOTH_WAYS),
-        ("ViT-B-32", "laion2b_s34b", None, "no checkpoint 'laion2b_s34b' .*laion2b_s34b_b79k"),
-        ("ViT-B-32", "openai", None, "QuickGELU.*clip_model=ViT-B-32-quickgelu"),
-        ("ViT-B-16", "dfn2b", None, "QuickGELU.*clip_model=ViT-B-16-quickgelu"),
-        ("ViT-B-32", "no/such.bin", None, r"no/such\.bin is no file.*" + BOTH_WAYS),
-        ("ViT-B-32", "{weights}", None, "comes without clip_preprocess.*" + BOTH_WAYS),
-        ("ViT-B-32", "{weights}", "{weights}", "no readable JSON"),
-        ("ViT-B-32", "{weights}", "{config}", "text_cfg"),
-        ("ViT-B-32", "laion2b_s34b_b79k", "default", "goes with a weights file"),
-        ("{empty}", "laion2b_s34b_b79k", None, "is no folder with open_clip_config.*" + BOTH_WAYS),
-        ("{folder}", "openai", None, "brings its own weights"),
-        ("ViT-B-16-SigLIP", "webli", None, "tokenizer"),
+        ("ViT-B-33", "openai", "no model 'ViT-B-33'; did you mean .*ViT-B-32.*" + FOLDER),
+        ("ViT-B-32", "laion2b_s34b", "no checkpoint 'laion2b_s34b'; .*laion2b_s34b_b79k"),
+        ("ViT-B-32", "openai", "QuickGELU.*clip_model=ViT-B-32-quickgelu"),
+        ("ViT-B-16", "dfn2b", "QuickGELU.*clip_model=ViT-B-16-quickgelu"),
+        ("ViT-B-32", "{weights}", "is a weights file, which does not say how .*" + FOLDER),
+        ("ViT-B-32", "mine.pt", r"clip_pretrained=mine\.pt is a weights file.*" + FOLDER),
+        ("{empty}", "laion2b_s34b_b79k", "is no folder with open_clip_config.*" + FOLDER),
+        ("{folder}", "openai", "brings its own weights"),
+        ("ViT-B-16-SigLIP", "webli", "tokenizer"),
     ],
 )
 def test_what_cannot_be_right_is_refused(
-    model: str, pretrained: str, preprocess: str | None, said: str, folder: Path, tmp_path: Path
+    model: str, pretrained: str, said: str, folder: Path, tmp_path: Path
 ) -> None:
-    config = tmp_path / "model.json"
-    config.write_text(json.dumps(MODEL_CFG))
     (tmp_path / "empty").mkdir()
-    paths = {"weights": folder / WEIGHTS, "config": config, "folder": folder}
-    paths["empty"] = tmp_path / "empty"
+    paths = {"weights": folder / WEIGHTS, "folder": folder, "empty": tmp_path / "empty"}
     with pytest.raises(ValueError, match=said) as refused:
-        find_checkpoint(
-            model.format(**paths),
-            pretrained.format(**paths),
-            preprocess and preprocess.format(**paths),
-        )
+        find_checkpoint(model.format(**paths), pretrained.format(**paths))
     assert "\n" not in str(refused.value)
 
 
@@ -490,15 +441,16 @@ def test_a_folder_without_weights_is_refused(folder: Path, tmp_path: Path) -> No
         find_checkpoint(str(tmp_path))
 
 
-def test_pickled_code_is_never_run(tiny_name: str, tmp_path: Path) -> None:
+def test_pickled_code_is_never_run(folder: Path, tmp_path: Path) -> None:
     class Harmful:
         def __reduce__(self) -> tuple[Any, ...]:
             return (Path.touch, (tmp_path / "harm",))
 
-    weights = tmp_path / "weights.bin"
+    shutil.copy(folder / "open_clip_config.json", tmp_path)
+    weights = tmp_path / "open_clip_pytorch_model.bin"
     weights.write_bytes(pickle.dumps({"state_dict": Harmful()}))
-    encoder = clip_encoder(find_checkpoint(tiny_name, str(weights), "default"), device="cpu")
-    with pytest.raises(ValueError, match=r"weights\.bin cannot be loaded as tiny-clip"):
+    encoder = clip_encoder(find_checkpoint(str(tmp_path)), device="cpu")
+    with pytest.raises(ValueError, match=r"model\.bin cannot be loaded as "):
         encoder.encode([np.zeros((9, 9, 3), np.uint8)])
     assert not (tmp_path / "harm").exists()
 

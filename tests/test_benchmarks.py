@@ -50,7 +50,6 @@ def test_photos_have_the_size_asked_for_and_differ(photo_file: Path, tmp_path: P
 
 @pytest.mark.parametrize("name", ["decode", "technical", "checks", "hash_folder"])
 def test_a_contestant_reports_its_time(name: str, photo_file: Path, tmp_path: Path) -> None:
-    pytest.importorskip("simplejpeg", reason="needs photorank[fast]")
     told = json.dumps({"photos": str(photo_set([photo_file], 2, 0.1, tmp_path)), "threads": 1})
     command = [sys.executable, str(ROOT / "benchmarks" / "contestants.py"), name, told]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -552,7 +552,7 @@ def test_that_there_is_no_clip_is_short_and_said_once(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "empty"))
-    models._say_once.cache_clear()
+    models.log_once.cache_clear()
     set_up_logging(logging.WARNING)
     for _ in range(2):
         pr.rank(folder, features=["sharpness", "aesthetic"], weights="sharpness=1", quiet=True)

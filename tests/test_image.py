@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
 
-from photorank.features.photo.image import Photo, PhotoError, photo_suffixes, reduction
+from photorank.features.photo.header import photo_suffixes, reduction
+from photorank.features.photo.image import Photo, PhotoError
 from photorank.features.photo.jpeg import check_padding
 
 INVERSE = {  # what to do to upright pixels so that the EXIF orientation puts them right again
@@ -258,7 +259,7 @@ def test_memory_is_asked_for_by_the_reduced_size(photo: np.ndarray, tmp_path: Pa
 def test_what_could_never_be_admitted_is_refused(
     monkeypatch: pytest.MonkeyPatch, photo: np.ndarray, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("photorank.features.photo.image.MAX_DECODED_BYTES", 10_000_000)
+    monkeypatch.setattr("photorank.features.photo.header.MAX_DECODED_BYTES", 10_000_000)
     Image.fromarray(photo).resize((2000, 1000)).save(tmp_path / "b.png")  # 8 MB, 24 to reduce it
     with pytest.raises(PhotoError, match="too large: decoding 2 MP of PNG takes"):
         Photo.open(tmp_path / "b.png")

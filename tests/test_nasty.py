@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from photorank.features.photo.image import photo_suffixes
+from photorank.features.photo.header import photo_suffixes
 from photorank.table.columns import RAW_COLUMNS
 
 MEASURED = """

@@ -12,9 +12,14 @@ from clip_models import make_folder
 from PIL import Image
 
 import photorank as pr
-from features.aesthetic import ClipEncoder, clip_encoder, find_checkpoint
-from features.clip.semantic import MOST_BYTES, read_vocabulary, semantic_head, shares
 from photorank.cli.main import main
+from photorank.features.aesthetic import ClipEncoder, clip_encoder, find_checkpoint
+from photorank.features.clip.semantic import (
+    MOST_BYTES,
+    read_vocabulary,
+    semantic_head,
+    shares,
+)
 
 
 @pytest.fixture(scope="module")

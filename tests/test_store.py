@@ -118,7 +118,7 @@ def test_a_photo_that_changed_is_measured_and_its_old_values_go(
     for _ in range(2):
         assert next(extract(photos[:1], [feature.feature], cache=cache)) == new
         assert feature.calls == 3
-    assert [path.name for path in cache.parent.iterdir()] == [cache.name]  # nothing set aside
+    assert [path.name for path in cache.parent.iterdir()] == [cache.name]  # and nothing beside it
     with sqlite3.connect(cache) as db:
         assert db.execute("SELECT count(*) FROM photos").fetchone() == (1,)
         assert db.execute("SELECT count(*) FROM results").fetchone() == (2,)
@@ -372,7 +372,7 @@ def test_a_store_gives_back_what_was_put(cache: Path) -> None:
         assert store.get(KEY)["v"].dtype == np.float32
         for other in (KEY._replace(size=6), KEY._replace(mtime_ns=0), NO_PHOTO):
             assert store.get(other) == {}
-    assert [path.name for path in cache.parent.iterdir()] == [cache.name]  # nothing set aside
+    assert [path.name for path in cache.parent.iterdir()] == [cache.name]  # and nothing beside it
 
 
 def test_an_empty_name_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -418,7 +418,8 @@ def test_it_waits_while_another_run_writes(cache: Path) -> None:
 
 
 def garbage(cache: Path) -> None:
-    cache.write_bytes(bytes(8192) + b"garbage" * 999)
+    mark = cache.read_bytes()[68:72]
+    cache.write_bytes(bytes(68) + mark + b"garbage" * 999)
 
 
 def cut(cache: Path) -> None:
@@ -445,7 +446,7 @@ def newer(cache: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [garbage, cut, holes, one_value, newer])
-def test_a_damaged_store_is_set_aside_and_begun_anew(
+def test_a_damaged_store_is_removed_and_built_again(
     cache: Path,
     photos: list[Path],
     damage: Callable[[Path], None],
@@ -456,30 +457,42 @@ def test_a_damaged_store_is_set_aside_and_begun_anew(
     expected = table_of(extract(photos, features, cache=cache))
     fill(cache)
     damage(cache)
-    damaged = cache.read_bytes()
     assert table_of(extract(photos, features, cache=cache)) == expected
-    (aside,) = (path for path in cache.parent.iterdir() if "set-aside" in path.name)
-    assert aside.read_bytes() == damaged
-    assert next(r for r in caplog.records if r.levelno >= logging.WARNING).message.startswith(
-        f"the cache {cache} is damaged ("
-    )
+    assert list(cache.parent.iterdir()) == [cache]
+    (warning,) = (r.message for r in caplog.records if r.levelno >= logging.WARNING)
+    assert warning.startswith(f"the cache {cache} is damaged (")
+    assert warning.endswith("): removed and built again")
     spoil(photos)
     assert table_of(extract(photos, features, cache=cache)) == expected
 
 
 def test_another_s_file_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
-    text, named, database = (tmp_path / n for n in ("IMG_1.jpg", "no.sqlite", "catalog.db"))
+    names = ("IMG_1.jpg", "no.sqlite", "zeros.sqlite", "catalog.db")
+    text, named, zeros, database = (tmp_path / name for name in names)
     for file in (text, named):
         file.write_text("precious")
+    zeros.write_bytes(bytes(8192))
     with sqlite3.connect(database) as db:
         db.execute("CREATE TABLE photos (name)")
     db.close()
-    for file in (text, named, database):
+    for file in (text, named, zeros, database):
         before = file.read_bytes()
         with pytest.raises(ValueError, match=f"{file} is no cache of photorank's: give another"):
             Store(file, ["k"])
         assert file.read_bytes() == before
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["IMG_1.jpg", "catalog.db", "no.sqlite"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
+
+
+def test_a_new_store_that_another_run_began_is_not_removed(cache: Path) -> None:
+    fill(cache)
+    with Store(cache, ["k", "v"]) as late:
+        one_value(cache)
+        with Store(cache, ["k", "v"]) as first:
+            first.get(KEY._replace(size=1, path=b"1"))
+            first.put(KEY, {"k": [1]})
+            first.save()
+            late.get(KEY._replace(size=1, path=b"1"))
+            assert late.get(KEY) == first.get(KEY) == {"k": [1]}
 
 
 @pytest.mark.parametrize("place", ["file/store.sqlite", "folder", "/proc/store.sqlite"])

@@ -16,6 +16,7 @@ from scipy import ndimage
 
 from photorank.config.config import Settings
 from photorank.features.base import Feature, Head
+from photorank.features.measures.noise import NOISE, noise
 from photorank.features.photo.image import Photo
 from photorank.features.quality import QUALITY
 from photorank.features.run.parts import parts_of
@@ -24,13 +25,11 @@ from photorank.features.technical import (
     CONTRAST,
     EXPOSURE,
     LAPLACIAN_VARIANCE,
-    NOISE,
     SHARPNESS,
     colourfulness,
     contrast,
     exposure,
     laplacian_variance,
-    noise,
     sharpness,
 )
 from photorank.ranking.fusion import fuse

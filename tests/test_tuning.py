@@ -353,7 +353,7 @@ def test_copies_of_photos_that_were_ranked_without_clip_do_not_ask_for_it(
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(logging.getLogger("photorank"), "propagate", True)
-    models._say_once.cache_clear()
+    models.log_once.cache_clear()
     t = pr.rank(folder, features=["sharpness", "noise"], quiet=True)
     with pytest.raises(ValueError, match="none of the 6 photos is where it was"):
         pr.tune(t.assign(path="/gone/" + t["file"]), quiet=True)

@@ -14,6 +14,7 @@ from photorank.features.photo.image import Photo, PhotoError
 from photorank.features.run.extract import extract as measure
 from photorank.features.run.parts import Row
 from photorank.utils.rows import failed
+from photorank.utils.words import first
 
 from .degradations import KINDS, degrade
 
@@ -21,7 +22,6 @@ LEVELS = (2, 4)
 """Of the five: one that an attentive viewer sees, and one that nobody overlooks."""
 
 _ORIGINAL = ("", 0)
-_SHOWN = 3
 
 
 def choose(
@@ -123,5 +123,4 @@ def measure_copies(
 
 def named(some: Sequence[str], of: int, what: str) -> str:
     """How many of how many, and the first few of them."""
-    shown = ", ".join(some[:_SHOWN]) + " ..." * (len(some) > _SHOWN)
-    return f"{len(some)} of {of} {what}: {shown}"
+    return f"{len(some)} of {of} {what}: {first(some)}"

@@ -13,6 +13,8 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from .words import one_line
+
 REACH_SECONDS = 3.0
 """How long the Hub has for its first answer before it counts as out of reach."""
 
@@ -48,7 +50,7 @@ def out_of_reach(seconds: float = REACH_SECONDS) -> str | None:
             status = get_session().head(constants.ENDPOINT, timeout=seconds).status_code
             answers.append(None if status < 500 else f"status {status}")
         except Exception as error:  # the HTTP library, and so its errors, differ between versions
-            answers.append(_line(error))
+            answers.append(one_line(error)[:200])
 
     # HTTP timeouts do not cover name look-up, and count anew for every address and phase.
     asking = threading.Thread(target=ask, daemon=True)
@@ -83,7 +85,7 @@ def fetch(repo: str, filenames: Sequence[str], anew: bool = False) -> Path:
         except HubError:
             raise
         except Exception as error:  # from the network, the Hub or the disk: all end the download
-            raise HubError(f"{wanted} cannot be downloaded: {_line(error)}") from error
+            raise HubError(f"{wanted} cannot be downloaded: {one_line(error)[:200]}") from error
     raise HubError(f"{wanted} cannot be downloaded: the repository has no such file")
 
 
@@ -120,7 +122,3 @@ def _cached_under(path: Path) -> str | None:
     """The cache links snapshots/<commit>/<file> to blobs/<SHA-256>, if the file is a large one."""
     name = path.readlink().name if path.is_symlink() else ""
     return name if re.fullmatch("[0-9a-f]{64}", name) else None
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

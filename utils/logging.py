@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import sys
 import time
@@ -23,6 +24,12 @@ def set_up_logging(level: int) -> None:
     logger.handlers = [handler]
     logger.setLevel(level)
     logger.propagate = False
+
+
+@functools.cache
+def log_once(level: int, text: str) -> None:
+    """Log what a process that ranks many folders would else say at each of them."""
+    logger.log(level, text)
 
 
 @contextlib.contextmanager

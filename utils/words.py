@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 _MOST = 40
+_FEW = 3
 
 
 def near(name: str, known: Iterable[str]) -> str:
@@ -73,3 +74,18 @@ def shortened(text: str, fits: Callable[[str], bool]) -> str:
         f"{text[: n - n // 2]}…{text[len(text) - n // 2 :]}" for n in range(len(text), 1, -1)
     )
     return next(filter(fits, shorter), "…")
+
+
+def first(names: Iterable[object]) -> str:
+    """The first few of many.
+
+    >>> first("abcd")
+    'a, b, c ...'
+    """
+    names = list(names)
+    return ", ".join(map(str, names[:_FEW])) + " ..." * (len(names) > _FEW)
+
+
+def one_line(error: Exception) -> str:
+    """What an error says, or what it is where it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__

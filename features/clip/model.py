@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import sys
 import threading
@@ -12,6 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
+
+from photorank.utils.logging import log_once
+from photorank.utils.words import one_line
 
 from .checkpoint import Checkpoint
 
@@ -27,7 +29,6 @@ _ROWS_ON_CUDA = 128  # an H100 reaches a third of its speed with 32 (docs/perfor
 _FAST_BF16 = ({"amx_bf16"}, {"AuthenticAMD", "avx512_bf16"})
 _CPUINFO = Path("/proc/cpuinfo")
 _GPU_FILES = ("/dev/nvidiactl", "/dev/nvhost-gpu", "/dev/kfd", "/dev/dxg")  # NVIDIA, AMD, WSL
-_log = logging.getLogger("photorank")
 
 
 class Clip:
@@ -116,9 +117,7 @@ def _load(checkpoint: Checkpoint, device: str, precision: str) -> _Parts:
     from open_clip.transform import PreprocessCfg, image_transform_v2
 
     name = f"local-dir:{checkpoint.folder}" if checkpoint.folder else checkpoint.model
-    keys = checkpoint.preprocess
-    if keys is None:
-        keys = open_clip.get_pretrained_cfg(checkpoint.model, checkpoint.pretrained)
+    keys = open_clip.get_pretrained_cfg(checkpoint.model, checkpoint.pretrained)
     try:
         with _no_random_weights():
             model = open_clip.create_model(
@@ -130,9 +129,8 @@ def _load(checkpoint: Checkpoint, device: str, precision: str) -> _Parts:
                 weights_only=True,
             )
     except Exception as error:  # whatever torch, safetensors or open_clip make of a foreign file
-        reason = " ".join(str(error).split())[:300]
         raise ValueError(
-            f"{checkpoint.weights} cannot be loaded as {checkpoint.model}: {reason}"
+            f"{checkpoint.weights} cannot be loaded as {checkpoint.model}: {one_line(error)[:300]}"
         ) from error
     layout = torch.channels_last if device == "cuda" else torch.preserve_format
     model.eval().visual.to(dtype=getattr(torch, PRECISIONS[precision]), memory_format=layout)
@@ -206,13 +204,8 @@ def chosen_precision(wanted: str, device: str) -> str:
     precision = "fp16" if device == "cuda" else "fp32"
     if device == "cpu" and _has_fast_bf16():
         precision = "bf16"
-    _say_once(f"CLIP's pictures are computed in {precision} on {device}")
+    log_once(logging.INFO, f"CLIP's pictures are computed in {precision} on {device}")
     return precision
-
-
-@functools.cache
-def _say_once(text: str) -> None:
-    _log.info(text)
 
 
 def _has_no_gpu() -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ import cv2
 import numpy as np
 
 from photorank.utils import hub
+from photorank.utils.logging import logger
 
 from ..base import Column, Feature
 
@@ -42,7 +42,6 @@ _COLUMNS = (
     Column("face_count", "neither", unit="faces"),
     Column("face_area", "neither", unit="share of the frame", range=(0, 1)),
 )
-_log = logging.getLogger("photorank")
 
 
 def face_values(boxes: np.ndarray, shape: tuple[int, int]) -> tuple[float, int, float]:
@@ -200,9 +199,11 @@ def best_detector() -> Feature:
         return yunet(find_yunet())
     except hub.HubError as error:
         if hub.cached(YUNET_REPO, YUNET_FILE) is None:
-            _log.info("faces: OpenCV's Haar cascade; `photorank download` fetches the better YuNet")
+            logger.info(
+                "faces: OpenCV's Haar cascade; `photorank download` fetches the better YuNet"
+            )
         else:
-            _log.warning("faces: OpenCV's Haar cascade instead of YuNet: %s", error)
+            logger.warning("faces: OpenCV's Haar cascade instead of YuNet: %s", error)
         return haar()
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-import importlib.util
 import os
 from typing import BinaryIO
 
 import numpy as np
+import simplejpeg
 from PIL import Image, ImageFile
 
 from .pixels import PhotoError
@@ -29,6 +28,10 @@ _STEPS = np.array(
         [49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99],
     ]
 )
+_PERCENT = [5000 // q if q < 50 else 200 - 2 * q for q in range(1, 101)]
+_SUMS = np.clip((np.outer(_PERCENT, _STEPS) + 50) // 100, 1, 255).sum(
+    1
+)  # at the qualities 1 to 100
 
 
 def quality(image: Image.Image) -> int | None:
@@ -43,14 +46,7 @@ def quality(image: Image.Image) -> int | None:
     steps = getattr(image, "quantization", {}).get(0)
     if steps is None:
         return None
-    return round(float(np.interp(-sum(steps), -_sums(), np.arange(1, 101))))
-
-
-@functools.cache
-def _sums() -> np.ndarray:
-    """The sum of the steps for luma at the qualities 1 to 100."""
-    percent = [5000 // q if q < 50 else 200 - 2 * q for q in range(1, 101)]
-    return np.clip((np.outer(percent, _STEPS) + 50) // 100, 1, 255).sum(1)
+    return round(float(np.interp(-sum(steps), -_SUMS, np.arange(1, 101))))
 
 
 def check_padding(path: str | os.PathLike[str]) -> None:
@@ -76,18 +72,15 @@ def _last_marker(file: BinaryIO) -> bytes:
 def decode(image: ImageFile.ImageFile) -> np.ndarray | None:
     """The pixels of a JPEG that Pillow opened and did not load, at the size to which it is drafted.
 
-    Only a sound 8-bit picture in three colours is decoded here. Anything else is Pillow's to judge:
-    what this decoder so much as warns of, and where the extra `[fast]` is not installed.
+    Only a sound 8-bit picture in three colours is decoded here. Anything else, and what this decoder
+    so much as warns of, is Pillow's to judge.
 
     Returns:
         (h, w, 3) uint8, bit for bit what Pillow would decode; None: it is for Pillow to decode.
     """
-    sound = image.format in FORMATS and image.mode == "RGB"
     file = image.fp
-    if file is None or not sound or not _installed():
+    if file is None or image.format not in FORMATS or image.mode != "RGB":
         return None
-    import simplejpeg
-
     place = file.tell()
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
@@ -99,8 +92,3 @@ def decode(image: ImageFile.ImageFile) -> np.ndarray | None:
         return simplejpeg.decode_jpeg(data, min_width=image.width, min_height=image.height)
     except ValueError:
         return None
-
-
-@functools.cache  # looking for it goes through all folders that Python imports from
-def _installed() -> bool:
-    return importlib.util.find_spec("simplejpeg") is not None

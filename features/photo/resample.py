@@ -38,12 +38,8 @@ def _resized(picture: np.ndarray, count: int) -> np.ndarray:
     """The picture with `count` rows, made of a few at a time: these stay in the processor's cache."""
     rows = picture.reshape(len(picture), -1)
     found = np.empty((count, rows.shape[1]), np.uint8)
-    table = _table(len(rows), count)
-    levels = np.empty((max(weights.shape[1] for _, _, weights in table), rows.shape[1]), np.float32)
-    for made, read, weights in table:
-        some = levels[: weights.shape[1]]  # memory that is there: fresh takes ten times as long
-        some[:] = rows[read]
-        means = weights @ some
+    for made, read, weights in _table(len(rows), count):
+        means = weights @ rows[read].astype(np.float32)
         cv2.convertScaleAbs(np.maximum(means, 0, out=means), dst=found[made])
     return found.reshape(count, *picture.shape[1:])
 

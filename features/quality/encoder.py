@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,8 @@ def network_encoder(device: str = "cpu") -> Encoder:
     """
     settings = (identity(WEIGHTS),)
     if chosen_device(device) == "cuda":
-        return Encoder("network", _VERSION, settings, "rgb", SIZE, ROWS, _by_torch, load=_on_cuda)
-    return Encoder("network", _VERSION, settings, "rgb", SIZE, None, _by_onnx_runtime)
+        return Encoder("network", _VERSION, settings, "rgb", SIZE, ROWS, _on_cuda, load=_loaded)
+    return Encoder("network", _VERSION, settings, "rgb", SIZE, None, _on_cpu)
 
 
 @functools.cache
@@ -52,42 +52,46 @@ def identity(weights: Path) -> str:
     return f"{zlib.crc32(weights.read_bytes()):08x}"
 
 
-def session(graph: Path) -> Any:
-    """A graph, ready to run on the calling thread: more threads would add up in another order."""
+def by_onnx_runtime(graph: Path) -> Callable[[np.ndarray], np.ndarray]:
+    """A graph as a function from a view to its vector, run on the calling thread.
+
+    More threads would add up in another order.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.enable_cpu_mem_arena = False  # as fast without, and photos of many shapes would fill it
     options.log_severity_level = 3  # it warns of what no user can change
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    ready = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    return lambda view: ready.run(None, {"view": view})[0]
 
 
 _loading = threading.Lock()
 
 
 @functools.cache
-def _loaded() -> Any:
-    return session(GRAPH)
+def _shipped() -> Callable[[np.ndarray], np.ndarray]:
+    return by_onnx_runtime(GRAPH)
 
 
-def _by_onnx_runtime(views: Sequence[np.ndarray]) -> np.ndarray:
+def _on_cpu(views: Sequence[np.ndarray]) -> np.ndarray:
     with _loading:  # the first threads come at once, and one session serves them all
-        ready = _loaded()
-    return np.stack([ready.run(None, {"view": view})[0] for view in views])
+        encode = _shipped()
+    return np.stack([encode(view) for view in views])
 
 
-def _by_torch(views: Sequence[np.ndarray]) -> np.ndarray:
+def _on_cuda(views: Sequence[np.ndarray]) -> np.ndarray:
     import torch
 
     from .network import encode
 
     with torch.backends.cudnn.flags(allow_tf32=False):  # ten bits of a fraction are too few
-        return encode(_on_cuda(), views, "cuda")
+        return encode(_loaded(), views, "cuda")
 
 
 @functools.cache
-def _on_cuda() -> Any:
+def _loaded() -> Any:
     import torch
 
     from .network import load

@@ -22,6 +22,8 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
+from photorank.utils.words import one_line
+
 from . import COLUMNS
 from .encoder import ROWS, WIDTH
 
@@ -123,6 +125,6 @@ def load(path: Path) -> Network:
     try:
         network.load_state_dict({name: value.float() for name, value in load_file(path).items()})
     except (OSError, RuntimeError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:300]
+        reason = one_line(error)[:300]
         raise ValueError(f"{path} holds no weights of this network: {reason}") from error
     return network.eval()

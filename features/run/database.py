@@ -1,4 +1,4 @@
-"""The file of the store: a SQLite database that is known by its header, and what to do if it is not."""
+"""The file of the store: a SQLite database that is known by a mark in its header."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 Database = sqlite3.Connection
 
 LAYOUT = 1
-_APPLICATION = 0x70686F52  # tells a store from another program's database
-_MAGIC = b"SQLite format 3\0"
+_APPLICATION = 0x70686F52  # tells a store, also a damaged one, from any other file
+_ITS_PLACE = slice(68, 72)  # in the header of every SQLite database
 _TABLES = (
     "CREATE TABLE photos (id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, "
     "size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL)",
@@ -25,7 +25,7 @@ _TABLES = (
 _BUSY_SECONDS = 30
 
 
-class Damaged(Exception):  # noqa: N818  a state of the file
+class Damaged(sqlite3.DatabaseError):
     """What SQLite itself does not notice."""
 
 
@@ -34,14 +34,14 @@ def connect(path: Path) -> Database:
 
     Raises:
         ValueError: the file there is somebody else's.
-        Damaged, sqlite3.Error, OSError: it cannot be used; `is_damage` says whether it is the file.
+        sqlite3.Error, OSError: it cannot be used; `is_damage` says whether it is the file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _check_ours(path)
     db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
         with transaction(db):  # all in one: who is killed here leaves a store or an empty file
-            _make_tables(db, path)
+            _make_tables(db)
         with contextlib.suppress(sqlite3.OperationalError):  # another run is just opening it too
             db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")  # a power cut may cost the last writes, no more
@@ -70,11 +70,10 @@ def is_damage(error: Exception) -> bool:
     return isinstance(error, Damaged) or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-def rename_all(path: Path, to: str) -> None:
-    """Rename the database with what SQLite keeps beside it."""
+def remove(path: Path) -> None:
+    """Delete the database with what SQLite keeps beside it."""
     for end in ("", "-wal", "-shm", "-journal"):
-        if os.path.exists(f"{path}{end}"):
-            os.rename(f"{path}{end}", f"{to}{end}")
+        Path(f"{path}{end}").unlink(missing_ok=True)
 
 
 def inode(path: Path) -> int | None:
@@ -82,37 +81,22 @@ def inode(path: Path) -> int | None:
     return os.stat(path).st_ino if path.exists() else None
 
 
-def _make_tables(db: Database, path: Path) -> None:
-    """In an empty database; in another, make sure that they are there."""
-    (application,) = db.execute("PRAGMA application_id").fetchone()
+def _make_tables(db: Database) -> None:
+    """In a new database; in another, make sure that they are those of today."""
     (layout,) = db.execute("PRAGMA user_version").fetchone()
-    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if tables and application != _APPLICATION:
-        raise _not_ours(path)
-    if tables and layout != LAYOUT:
+    if layout not in (0, LAYOUT):
         raise Damaged(f"its layout is {layout}, this version of photorank has {LAYOUT}")
-    for statement in () if tables else _TABLES:
+    for statement in () if layout else _TABLES:
         db.execute(statement)
 
 
 def _check_ours(path: Path) -> None:
-    """Make sure, before SQLite looks at it, that a file is a store: it may be written and renamed.
-
-    A file that begins with nothing but zeros, as after a power cut, is taken for a damaged store.
-    """
+    """Make sure, before SQLite looks at it, that a file is a store: it may be written and removed."""
     if not path.is_file():
         return
     with path.open("rb") as file:
-        start = file.read(72)
-    is_database = start.startswith(_MAGIC)
-    if start and not start.strip(b"\0"):
-        raise Damaged("it begins with zeros")
-    is_new = not start or os.path.exists(f"{path}-journal")  # killed while it was made
-    if not is_new and not (is_database and start[68:] == _APPLICATION.to_bytes(4, "big")):
-        raise _not_ours(path)
-
-
-def _not_ours(path: Path) -> ValueError:
-    return ValueError(
-        f"{path} is no cache of photorank's: give another name (--cache), or move it away"
-    )
+        start = file.read(_ITS_PLACE.stop)
+    if start and start[_ITS_PLACE] != _APPLICATION.to_bytes(4, "big"):
+        raise ValueError(
+            f"{path} is no cache of photorank's: give another name (--cache), or move it away"
+        )

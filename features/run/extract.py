@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import closing
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,8 +14,12 @@ import PIL
 from PIL import Image
 from threadpoolctl import threadpool_limits
 
+from photorank.utils.logging import logger
+
 from ..base import PICTURE_VERSION, Feature, Head, declare
-from ..photo.image import MAX_DECODED_BYTES, Photo, PhotoError, photo_suffixes
+from ..photo.header import MAX_DECODED_BYTES, photo_suffixes
+from ..photo.image import Photo, PhotoError
+from .job import Job
 from .parts import Part, Row, parts_of
 from .store import PhotoKey, Store, key_of, photo_key
 from .streaming import ByteBudget, in_order, threads
@@ -31,7 +33,6 @@ _OF_PHOTO = ("width", "height", "jpeg_quality", "taken_at", "camera")
 _MOST_AHEAD = 32  # photos that wait decoded for a batch, besides one per worker
 _MOST_VIEW_BYTES = 300_000_000  # of a batch: one of large pictures is closed early
 _MOST_WAITING = 1024  # rows that wait for one before them
-_log = logging.getLogger("photorank")
 
 
 def extract(
@@ -69,7 +70,7 @@ def extract(
     with run.store, threadpool_limits(1, user_api="blas"), threads(1) as loader:
         run.loader = None if workers == 0 else loader
         known = (run.look_up(source) for source in sources)
-        with closing(in_order(run.open, known, workers, run.ahead, _is_complete)) as jobs:
+        with closing(in_order(run.open, known, workers, run.ahead, Job.is_complete)) as jobs:
             yield from run.rows(jobs)
         run.log()
 
@@ -80,35 +81,9 @@ def resolve(features: Sequence[Feature | Head]) -> list[Feature | Head]:
     return [choose() if choose else f for f, choose in zip(features, choices, strict=True)]
 
 
-@dataclass
-class _Job:
-    """A photo on its way to its row."""
-
-    path: str
-    picture: Any = None
-    """What was given in place of a file."""
-    key: PhotoKey | None = None
-    """What its results are kept under; None: it is no file."""
-    is_kept: bool = True
-    error: str | None = None
-    facts: list[Any] | None = None
-    results: dict[Part, Any] = field(default_factory=dict)
-    missing: list[Part] = field(default_factory=list)
-    views: dict[Part, np.ndarray] = field(default_factory=dict)
-    """What batches still need."""
-
-    @property
-    def view_bytes(self) -> int:
-        return sum(view.nbytes for view in self.views.values())
-
-
 class _Failed(NamedTuple):
     reason: str
     is_lasting: bool
-
-
-def _is_complete(job: _Job) -> bool:
-    return job.error is not None or not (job.missing or job.facts is None)
 
 
 class _Run:
@@ -130,13 +105,13 @@ class _Run:
 
     def log(self) -> None:
         if self.store:
-            _log.info("%d of %d photos are in the cache as they are", self.known, self.asked)
+            logger.info("%d of %d photos are in the cache as they are", self.known, self.asked)
 
-    def look_up(self, source: Source) -> _Job:
+    def look_up(self, source: Source) -> Job:
         """What is known of a photo, without opening it."""
         if isinstance(source, tuple):
-            return _Job(source[0], source[1], missing=self.parts)
-        job = _Job(os.fspath(source), missing=self.parts)
+            return Job(source[0], source[1], missing=self.parts)
+        job = Job(os.fspath(source), missing=self.parts)
         try:
             job.key = photo_key(job.path)
         except OSError as error:
@@ -147,11 +122,11 @@ class _Run:
             job.facts = known.get(self.facts_key) if job.error is None else None
             job.results = {part: known[part.key] for part in self.parts if part.key in known}
             job.missing = [part for part in self.parts if part not in job.results]
-            self.known += _is_complete(job)
+            self.known += job.is_complete()
         self.asked += 1
         return job
 
-    def open(self, job: _Job) -> _Job:
+    def open(self, job: Job) -> Job:
         """Decode a photo, measure what is missing and keep the views for its batches; in a thread."""
         try:
             photo = self._decoded(job) if job.key else Photo.from_image(job.picture)
@@ -160,7 +135,7 @@ class _Run:
             job.error = str(error)
         return job
 
-    def _decoded(self, job: _Job) -> Photo:
+    def _decoded(self, job: Job) -> Photo:
         """The photo of a file; one that changes while it is read is read once more."""
         for _ in range(2):
             before, found = job.key, self._opened(job.path)
@@ -183,7 +158,7 @@ class _Run:
         except PhotoError as error:  # itself it would keep what was decoded alive
             return _Failed(str(error), _is_lasting(error))
 
-    def _measure(self, job: _Job, photo: Photo) -> None:
+    def _measure(self, job: Job, photo: Photo) -> None:
         job.facts = [getattr(photo, name) for name in _OF_PHOTO]
         alone = [part for part in job.missing if part.alone]
         for part in alone:
@@ -193,14 +168,14 @@ class _Run:
         job.views = {part: part.of(photo) for part in job.missing if not part.alone}
         self.budget.take(job.view_bytes)
 
-    def _keep(self, job: _Job, results: Mapping[str | None, Any]) -> None:
+    def _keep(self, job: Job, results: Mapping[str | None, Any]) -> None:
         if job.key and job.is_kept:
             self.store.put(job.key, {key: value for key, value in results.items() if key})
 
-    def rows(self, jobs: Iterable[_Job]) -> Iterator[Row]:
+    def rows(self, jobs: Iterable[Job]) -> Iterator[Row]:
         """The rows in order, each as soon as its batches and all rows before it are done."""
-        waiting: deque[_Job] = deque()
-        batch: list[_Job] = []
+        waiting: deque[Job] = deque()
+        batch: list[Job] = []
         for job in jobs:
             waiting.append(job)
             if job.views:
@@ -222,11 +197,11 @@ class _Run:
             if self.loader and part.load and part not in self.loading:
                 self.loading[part] = self.loader.submit(part.load)
 
-    def _is_full(self, batch: list[_Job]) -> bool:
+    def _is_full(self, batch: list[Job]) -> bool:
         held = sum(job.view_bytes for job in batch)
         return len(batch) >= self.at_once or held >= _MOST_VIEW_BYTES
 
-    def _run_batches(self, batch: list[_Job]) -> None:
+    def _run_batches(self, batch: list[Job]) -> None:
         """What takes several photos at once; all of it is put before any is saved, so that a run that
         is killed and begun again makes the same batches of the rest."""
         held = sum(job.view_bytes for job in batch)
@@ -243,7 +218,7 @@ class _Run:
         for job in batch:
             self._keep(job, {part.key: job.results[part] for part in job.missing if not part.alone})
 
-    def _row(self, job: _Job) -> Row:
+    def _row(self, job: Job) -> Row:
         row: Row = {"path": job.path, "error": job.error}
         if job.key:
             row["bytes"] = job.key.size

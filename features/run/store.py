@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import sqlite3
 import time
@@ -16,14 +15,15 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from .database import Damaged, Database, connect, inode, is_damage, rename_all, transaction
+from photorank.utils.logging import logger
+
+from .database import Damaged, Database, connect, inode, is_damage, remove, transaction
 
 T = TypeVar("T")
 Value = Any
 """A list of numbers, texts, truth values and None, or a float32 vector."""
 
 _SAVE_SECONDS, _SAVE_COUNT = 1.0, 64
-_log = logging.getLogger("photorank")
 
 
 class PhotoKey(NamedTuple):
@@ -60,8 +60,8 @@ class Store:
     """Results by photo and by key, in a file that several runs may use at once.
 
     A store that cannot be used costs a warning and no result: `get` then finds nothing. A damaged one,
-    or one of another layout, is renamed and a new one begun; nothing is deleted. What is put is
-    written in short transactions, so that a run that is killed loses about a second's work.
+    or one of another layout, is removed and a new one begun. What is put is written in short
+    transactions, so that a run that is killed loses about a second's work.
 
     Args:
         path: the file, made if it is not there; empty: a store that keeps nothing.
@@ -122,14 +122,12 @@ class Store:
             return otherwise
         try:
             return action(self._db)
-        except (sqlite3.Error, Damaged) as error:
-            if is_damage(error):
-                self._close()  # first, or SQLite would tidy up under the name of the new one
-                if self._set_aside(error):
-                    self._open()
-                    return self._tried(action, otherwise)
-            self._leave_out(error)
-            return otherwise
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                self._leave_out(error)
+                return otherwise
+            self._begin_anew(error)
+            return self._tried(action, otherwise)
 
     def _read(self, photo: PhotoKey, db: Database) -> dict[str, Value]:
         rows = db.execute(self._select, photo).fetchall()  # an open cursor would outlive `_close`
@@ -147,16 +145,16 @@ class Store:
 
     def _open(self) -> None:
         """The database, new where there was none or a damaged one; none if there can be none."""
-        self._inode = None
         try:
+            self._inode = inode(self._path)
             self._db = connect(self._path)
             self._inode = inode(self._path)
             self._register(self._db)
-        except (OSError, sqlite3.Error, Damaged) as error:
-            self._close()
-            if is_damage(error) and self._set_aside(error):
-                self._open()
+        except (OSError, sqlite3.Error) as error:
+            if is_damage(error):
+                self._begin_anew(error)
             else:
+                self._close()
                 self._leave_out(error)
 
     def _register(self, db: Database) -> None:
@@ -173,19 +171,23 @@ class Store:
             f"AND r.key IN ({', '.join(map(str, self._key_of))})"
         )
 
-    def _set_aside(self, problem: Exception) -> bool:
-        """Rename the file; whether a new one may be begun."""
+    def _begin_anew(self, damage: Exception) -> None:
+        """A new database in the damaged one's place; none if there can be none."""
+        self._close()  # first, or SQLite would tidy up under the name of the new one
         if not self._may_begin_anew:  # once a run: a bad disk would never come to an end
-            return False
+            self._leave_out(damage)
+            return
         self._may_begin_anew = False
-        aside = f"{self._path}.set-aside-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
         try:
-            if self._inode in (None, inode(self._path)):  # else another run has begun a new one
-                rename_all(self._path, aside)
-                _log.warning("the cache %s is damaged (%s): kept as %s", self._path, problem, aside)
-        except OSError:
-            return False
-        return True
+            if self._inode == inode(self._path):  # else another run has begun a new one
+                remove(self._path)
+                logger.warning(
+                    "the cache %s is damaged (%s): removed and built again", self._path, damage
+                )
+        except OSError as error:
+            self._leave_out(error)
+        else:
+            self._open()
 
     def _leave_out(self, problem: Exception) -> None:
         """At first put nothing more there, on a full disk it can still be read; then close it."""
@@ -193,7 +195,7 @@ class Store:
             self._close()
             return
         text = problem.strerror if isinstance(problem, OSError) else problem
-        _log.warning("the cache %s cannot be used: %s; going on without it", self._path, text)
+        logger.warning("the cache %s cannot be used: %s; going on without it", self._path, text)
         self._is_writable = False
         self._pending.clear()
 

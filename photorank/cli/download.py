@@ -9,7 +9,7 @@ from .arguments import add_settings, the_settings
 
 
 def add_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
-    add_settings(parser, everything, only=("clip_model", "clip_pretrained", "clip_preprocess"))
+    add_settings(parser, everything, only=("clip_model", "clip_pretrained"))
 
 
 def run(config: str | None = None, **flags: Any) -> None:

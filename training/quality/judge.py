@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +11,12 @@ import pandas as pd
 from photorank.features.quality import read
 from photorank.features.quality.network import Network
 
-from .photos import SAVED, Copy, column_of, draw_copy
+from .photos import SAVED, column_of, copies_seen
 from .weights import in_use
 
 GOOD = 0.7
 """Rating from which on a photo is a good one: a dark one rightly gains from being brightened."""
 COPIES = 2  # of each photo
-_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -35,48 +33,26 @@ class Judged:
     copies: pd.DataFrame
 
 
-def judge(
-    network: Network, views: Sequence[np.ndarray], device: str, workers: int, seed: int = 0
-) -> Judged:
+def judge(network: Network, views: Sequence[np.ndarray], device: str) -> Judged:
     """Score photos, and `COPIES` of each whose kinds and levels are drawn."""
-    said = Scorer(network, device, workers)
+    vectors = in_use(network, device)
+    heads = [part.detach().cpu().numpy() for part in network.heads.parameters()]
+
+    def said(some: Sequence[np.ndarray]) -> np.ndarray:
+        return read(vectors(some), *heads)
+
     known = said(views)
-    rows: list[dict[str, object]] = []
-    for numbers, copies in _copies(views, workers, seed):
-        after = said([copy.copy for copy in copies])
-        for number, copy, worse in zip(numbers, copies, after, strict=True):
-            is_itself = copy.photo is views[number]  # else it was freed from JPEG blocks first
-            photo = known[number] if is_itself else said([copy.photo])[0]
-            found = np.nan if copy.kind == SAVED else worse[1 + column_of(copy.kind)]
-            row = {"photo": number, "kind": copy.kind, "level": copy.level, "found": found}
-            rows.append(row | {"fall": photo[0] - worse[0]})
+    rows = [
+        {
+            "photo": number,
+            "kind": copy.kind,
+            "level": copy.level,
+            "fall": before[0] - after[0],
+            "found": np.nan if copy.kind == SAVED else after[1 + column_of(copy.kind)],
+        }
+        for number, copy, before, after in copies_seen(said, views, known, COPIES)
+    ]
     return Judged(known, pd.DataFrame(rows))
-
-
-class Scorer:
-    """Views -> (n, 8), by a network as it is in use."""
-
-    def __init__(self, network: Network, device: str, workers: int) -> None:
-        self._vectors = in_use(network, device, workers)
-        self._heads = [part.detach().cpu().numpy() for part in network.heads.parameters()]
-
-    def __call__(self, views: Sequence[np.ndarray]) -> np.ndarray:
-        return read(self._vectors(views), *self._heads)
-
-
-def _copies(
-    views: Sequence[np.ndarray], workers: int, seed: int
-) -> Iterator[tuple[list[int], list[Copy]]]:
-    numbers = [number for number in range(len(views)) for _ in range(COPIES)]
-    jobs = list(enumerate(numbers))
-
-    def drawn(job: tuple[int, int]) -> Copy:
-        return draw_copy(views[job[1]], np.random.default_rng((seed, job[0])))
-
-    with ThreadPoolExecutor(workers) as pool:
-        for start in range(0, len(jobs), _AT_ONCE):
-            some = jobs[start : start + _AT_ONCE]
-            yield [number for _, number in some], list(pool.map(drawn, some))
 
 
 def lowered(copies: pd.DataFrame, ratings: np.ndarray) -> pd.DataFrame:

@@ -87,7 +87,6 @@ class Training:
         views: Sequence[np.ndarray],
         ratings: np.ndarray,
         rows: np.ndarray,
-        workers: int,
         after_step: Callable[[], object],
     ) -> None:
         """One pass over `rows`, numbers of photos."""
@@ -95,7 +94,7 @@ class Training:
         seed = (self.recipe.seed, self.epoch)
         torch.manual_seed(hash(seed))  # what is dropped out: an epoch is the same after `resume`
         geometry = np.random.default_rng((*seed, 1))
-        for batch in batches(views, rows, self.recipe.batch, seed, workers):
+        for batch in batches(views, rows, self.recipe.batch, seed):
             self._train(batch, torch.tensor(ratings[batch.numbers], dtype=torch.float32), geometry)
             after_step()
         self.epoch += 1

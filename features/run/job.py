@@ -1,0 +1,45 @@
+"""A photo on its way to its row: what is known of it, what is missing, what batches still need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .parts import Part
+from .store import PhotoKey
+
+
+@dataclass
+class Job:
+    """One photo.
+
+    Attributes:
+        path: its row's.
+        picture: what was given in place of a file.
+        key: what its results are kept under; None: it is no file.
+        is_kept: whether they may be: not of a file that changes while it is read.
+        error: why it failed, or None.
+        facts: what its header says.
+        results, missing: of each part.
+        views: what batches still need.
+    """
+
+    path: str
+    picture: Any = None
+    key: PhotoKey | None = None
+    is_kept: bool = True
+    error: str | None = None
+    facts: list[Any] | None = None
+    results: dict[Part, Any] = field(default_factory=dict)
+    missing: list[Part] = field(default_factory=list)
+    views: dict[Part, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def view_bytes(self) -> int:
+        return sum(view.nbytes for view in self.views.values())
+
+    def is_complete(self) -> bool:
+        """Whether it need not be opened."""
+        return self.error is not None or not (self.missing or self.facts is None)
