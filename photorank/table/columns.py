@@ -23,24 +23,22 @@ from .record import record_of, with_record
 SCORE_1_TO_10 = "score_1_to_10"
 """`final_score` read from 1 to 10; only there with the default scale, on which it means something."""
 
-FIRST_COLUMNS = [
-    "rank",
-    "file",
-    "path",
-    "final_score",
-    "aesthetic",
-    "sharpness_norm",
-    "exposure_norm",
-    "contrast_norm",
-    "face_present",
-    SCORE_1_TO_10,
-]
+FIRST_COLUMNS = (
+    "rank file path final_score aesthetic sharpness_norm exposure_norm contrast_norm face_present "
+    f"{SCORE_1_TO_10}"
+).split()
+_PROMISED = (
+    "sharpness exposure contrast noise colourfulness laplacian_variance brightness clipped_shadows "
+    "clipped_highlights face_count face_area phash"
+).split()
+"""The order in which the first measurements stand for those who read a table by position."""
 _SHOWN = 40  # characters of a cell
 TAG_COLUMNS = ["quality_class", "quality_score", "tags", "tag_reasons", "suggestions"]
 DUPLICATE_COLUMNS = ["dup_group", "dup_keeper", "dup_distance", "dup_size"]
 
 
-RAW_COLUMNS = [c["name"] for c in declare(BUILTIN) if c["name"] not in FIRST_COLUMNS]
+_DECLARED = [c["name"] for c in declare(BUILTIN) if c["name"] not in FIRST_COLUMNS]
+RAW_COLUMNS = list(dict.fromkeys([*_PROMISED, *_DECLARED]))
 
 
 def columns_of(table: pd.DataFrame, lower_is_better: Sequence[str] = ()) -> list[dict[str, Any]]:
