@@ -39,7 +39,11 @@ def cached(repo: str, filename: str) -> Path | None:
 
 def out_of_reach(seconds: float = REACH_SECONDS) -> str | None:
     """Why the Hub cannot be asked now, or None if it answers; takes at most `seconds`."""
-    from huggingface_hub import constants, get_session
+    import ssl  # beside the two below half of what an HTTP client takes to import, and proxies work
+    from urllib.error import HTTPError
+    from urllib.request import Request, urlopen
+
+    from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
         return "HF_HUB_OFFLINE is set"
@@ -47,10 +51,15 @@ def out_of_reach(seconds: float = REACH_SECONDS) -> str | None:
 
     def ask() -> None:
         try:
-            status = get_session().head(constants.ENDPOINT, timeout=seconds).status_code
-            answers.append(None if status < 500 else f"status {status}")
-        except Exception as error:  # the HTTP library, and so its errors, differ between versions
-            answers.append(one_line(error)[:200])
+            urlopen(Request(constants.ENDPOINT, method="HEAD"), timeout=seconds).close()
+            answers.append(None)
+        except HTTPError as error:
+            answers.append(None if error.code < 500 else f"status {error.code}")
+        except (OSError, ValueError) as error:
+            is_answer = isinstance(
+                getattr(error, "reason", None), ssl.SSLError
+            )  # somebody is there
+            answers.append(None if is_answer else one_line(error)[:200])
 
     # HTTP timeouts do not cover name look-up, and count anew for every address and phase.
     asking = threading.Thread(target=ask, daemon=True)

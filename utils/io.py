@@ -51,6 +51,24 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     write(path, lambda part: part.write_text(text, encoding="utf-8"))
 
 
+def write_ours(path: str | os.PathLike[str], fill: Callable[[Path], Any]) -> Path:
+    """As `write`, where an earlier file of photorank's alone is replaced; returns the path.
+
+    Raises:
+        ValueError: it cannot be written, or is somebody else's.
+    """
+    target = Path(path).expanduser()
+    check_ours(target)
+    write(target, fill)
+    return target
+
+
+def write_figures(path: str | os.PathLike[str], made_by: str, figures: Mapping[str, Any]) -> Path:
+    """Write figures as JSON that says who made them, as `write_ours` does."""
+    text = json.dumps({"made_by": f"photorank {made_by}"} | dict(figures), indent=1) + "\n"
+    return write_ours(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+
 @contextlib.contextmanager
 def _explained(target: Path) -> Iterator[None]:
     try:

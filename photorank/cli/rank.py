@@ -34,6 +34,7 @@ def run(
     """Rank, save, summarise; then evaluate and copy where that is wanted."""
     from ..plan import Plan
     from ..table.files import check_output, is_table, save
+    from ..table.record import record_of
     from . import copies, places, summary
 
     source = the_input("rank", inputs, flags)
@@ -44,7 +45,7 @@ def run(
     check_output(output)
     plan.fetch()
     table = plan.run()
-    record = table.attrs["photorank"]
+    record = record_of(table)
     if is_table(source):
         record["table"] = str(places.the_place(source))
     written = save(table, output)

@@ -55,10 +55,7 @@ class Calibrated:
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
         """Draw ROC and precision-recall of the tags that were fitted."""
-        target = Path(path)
-        io.check_ours(target)
-        io.write(target, lambda part: draw_detection(self.curves, part))
-        return target
+        return io.write_ours(path, lambda part: draw_detection(self.curves, part))
 
     def report(self) -> str:
         """The figures as a table, and the notes."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from photorank.utils.words import near
 
 from ..table.columns import columns_of, derived_columns
 from ..table.files import as_table
+from ..table.record import record_of
 
 _NO_MEASURE = ("scene", "width", "height", "bytes")
 """A camera held upright, or another size of file, is no drift; who wants these names them."""
@@ -90,13 +90,12 @@ def write(reference: Any, current: Any, found: dict[str, Any], name: str) -> lis
         ValueError: a place that cannot be written, or holds somebody else's file.
     """
     old, new = as_table(reference), as_table(current)
-    figures, picture = (Path("results", f"drift_{name}{suffix}") for suffix in (".json", ".png"))
-    for path in (figures, picture):
-        io.check_ours(path)
-    text = json.dumps({"made_by": "photorank drift"} | found, indent=1) + "\n"
-    io.write_text(figures, text)
-    io.write(picture, lambda part: draw_drift(old, new, found, part, name))
-    return [figures, picture]
+    place = Path("results", f"drift_{name}")
+    io.check_ours(f"{place}.png")
+    return [
+        io.write_figures(f"{place}.json", "drift", found),
+        io.write_ours(f"{place}.png", lambda part: draw_drift(old, new, found, part, name)),
+    ]
 
 
 def _common(
@@ -133,7 +132,7 @@ def _any_values(name: str, *tables: pd.DataFrame) -> bool:
 
 
 def _scored_alike(old: pd.DataFrame, new: pd.DataFrame) -> bool:
-    first, second = (table.attrs.get("photorank", {}) for table in (old, new))
+    first, second = (record_of(table) for table in (old, new))
     scales = [record.get("scale", {}) | {"photos": None} for record in (first, second)]
     return scales[0] == scales[1] and first.get("weights") == second.get("weights")
 
@@ -162,7 +161,7 @@ def _check_versions(
 
 
 def _versions(table: pd.DataFrame) -> dict[str, str]:
-    columns = table.attrs.get("photorank", {}).get("columns", [])
+    columns = record_of(table).get("columns", [])
     return {column["name"]: column.get("version", "") for column in columns}
 
 

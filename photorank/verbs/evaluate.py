@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -88,10 +87,11 @@ def draw(table: pd.DataFrame, name: str, top_k: int = 20) -> list[Path]:
         raise ValueError("no photo in this table was ranked: nothing to draw")
     if top_k < 1:
         raise ValueError(f"top_k is a whole number from 1 up, got {top_k}")
-    picture = Path("results", f"{name}.png")
-    io.check_ours(picture)
     declared = [c for c in columns_of(ranked) if c["name"] in ranked and not c.get("foreign")]
-    io.write(picture, lambda part: histograms(ranked, part, declared or None, name))
+    picture = io.write_ours(
+        Path("results", f"{name}.png"),
+        lambda part: histograms(ranked, part, declared or None, name),
+    )
     folder = Path("output", "topk_images", name)
     best, worst = best_and_worst(ranked, top_k)
     return [
@@ -114,11 +114,7 @@ def write(found: dict[str, Any], name: str) -> Path:
     Raises:
         ValueError: a place that cannot be written, or holds somebody else's file.
     """
-    figures = Path("results", f"evaluation_{name}.json")
-    io.check_ours(figures)
-    text = json.dumps({"made_by": "photorank evaluate"} | found, indent=1) + "\n"
-    io.write_text(figures, text)
-    return figures
+    return io.write_figures(Path("results", f"evaluation_{name}.json"), "evaluate", found)
 
 
 def draw_agreement(
@@ -134,10 +130,11 @@ def draw_agreement(
         ValueError: labels that fit no photo, or a place that cannot be written.
     """
     photos, _ = _rated(table, read_labels(labels))
-    picture = Path("results", f"{name}_calibration.png")
-    io.check_ours(picture)
     score, rating = photos["final_score"].to_numpy(float), photos["_rating"].to_numpy(float)
-    io.write(picture, lambda part: calibration(score, rating, found, part, name))
+    picture = io.write_ours(
+        Path("results", f"{name}_calibration.png"),
+        lambda part: calibration(score, rating, found, part, name),
+    )
     worst = _furthest_apart(photos).head(top_k)
     title = (
         f"{name}: rank by score in grey, by rating below, of {len(photos)}; furthest apart first"

@@ -18,6 +18,7 @@ from .. import __version__
 from ..table.columns import tag_columns
 from ..table.files import as_table, check_output, is_table
 from ..table.files import save as save_table
+from ..table.record import record_of
 from ..table.tags import marked, told
 from .rank import rank
 
@@ -69,7 +70,7 @@ def save(tagged: pd.DataFrame, found: tags.Tagged, folder: Path) -> list[Path]:
     text = json.dumps(_objects(tagged, found), indent=1)
     io.write_text(folder / OBJECTS, text + "\n")
     count = len(measured_rows(tagged))
-    counts = tagged.attrs["photorank"]["tags"]["counts"]
+    counts = record_of(tagged)["tags"]["counts"]
     shares = {name: having / max(1, count) for name, having in counts.items()}
     io.write(folder / PLOT, lambda part: tag_shares(shares, count, tags.COMMON, part))
     return [*written, folder / OBJECTS, folder / PLOT]
@@ -88,7 +89,7 @@ def check_places(folder: Path) -> None:
 
 def _objects(tagged: pd.DataFrame, found: tags.Tagged) -> list[dict[str, Any]]:
     """One object per photo, failed ones too, ready for JSON."""
-    record = tagged.attrs["photorank"]["tags"]
+    record = record_of(tagged)["tags"]
     made_by = {"photorank": __version__, "profile": record["profile"], "version": record["version"]}
     names = list(record["counts"])
     objects = []

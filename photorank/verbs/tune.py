@@ -27,6 +27,7 @@ from .. import models
 from ..plan import Plan
 from ..sources import NO_COPIES
 from ..table.labels import Labels, match_labels, read_labels
+from ..table.record import record_of
 from .tuned import Tuned
 
 FEWEST_RATINGS, FEWEST_SCENES = 10, 5
@@ -110,7 +111,7 @@ class _Job:
 
     def values(self, rows: pd.DataFrame, columns: Sequence[Mapping[str, Any]]) -> np.ndarray:
         """(rows, columns) in [0, 1], on the scale by which `rank` ranked all photos."""
-        scale = Scale(**self.photos.attrs["photorank"]["scale"])
+        scale = Scale(**record_of(self.photos)["scale"])
         norms = [scale.normalise(c["name"], rows[c["name"]])[0] for c in columns]
         return np.nan_to_num(np.stack(norms, axis=1), nan=MISSING)
 
@@ -174,7 +175,7 @@ def _judged(
     control_folds: Sequence[Fold],
 ) -> Result:
     names = [c["name"] for c in columns]
-    default = np.array([job.photos.attrs["photorank"]["weights"].get(n, 0.0) for n in names])
+    default = np.array([record_of(job.photos)["weights"].get(n, 0.0) for n in names])
     baselines = {"default": default, "equal": np.ones(len(names))}
     fair = {name: w / w.sum() for name, w in baselines.items() if w.sum() > 0}
     total = job.trials * studies(folds, control_folds)
@@ -224,7 +225,7 @@ def _to_weigh(
     ranked: pd.DataFrame, wanted: Sequence[str], not_measured: Sequence[str], notes: list[str]
 ) -> list[dict[str, Any]]:
     """The declarations of the columns to weigh: those asked for, or all that vary."""
-    photos, record = measured_rows(ranked), ranked.attrs["photorank"]
+    photos, record = measured_rows(ranked), record_of(ranked)
     known = {
         c["name"]: c
         for c in record["columns"]

@@ -84,8 +84,6 @@ class Tuned(Mapping[str, float]):
         Raises:
             ValueError: it cannot be written.
         """
-        target = Path(path).expanduser()
-        io.check_ours(target)
         draw = partial(
             plot_tuning,
             weights=pd.Series(self.weights).reindex(self.by_fold.columns, fill_value=0.0),
@@ -95,8 +93,7 @@ class Tuned(Mapping[str, float]):
             agreement=self.agreement,
             chance=self.chance,
         )
-        io.write(target, draw)
-        return target
+        return io.write_ours(path, draw)
 
     def report(self) -> str:
         """All of it as text."""
