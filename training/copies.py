@@ -93,31 +93,30 @@ def measure_copies(
     """
     made: list[tuple[str, str, int]] = []
     lost: list[str] = []
-
-    def pictures() -> Iterator[tuple[str, np.ndarray]]:
-        for number, path in enumerate(paths):
-            try:
-                rgb = Photo.open(path).view()
-            except (OSError, PhotoError):
-                lost.append(path)
-                continue
-            for kind, level in (_ORIGINAL, *((k, v) for k in KINDS for v in LEVELS)):
-                made.append((path, kind, level))
-                yield path, degrade(rgb, kind, level, seed + number) if kind else rgb
-
     total = len(paths) * (1 + len(KINDS) * len(LEVELS))
-    names = [column["name"] for column in declare(features)]
-    rows = [
-        [row.get(name) for name in ("error", *names)]
-        for row in watch(measure(pictures(), features, workers), total)
-    ]
-    table = pd.DataFrame(rows, columns=["error", *names])
-    table.insert(0, "path", [path for path, _, _ in made])
-    table.insert(1, "kind", [kind for _, kind, _ in made])
-    table.insert(2, "level", [level for _, _, level in made])
+    names = ["error", *(column["name"] for column in declare(features))]
+    rows = watch(measure(_pictures(paths, seed, made, lost), features, workers), total)
+    table = pd.DataFrame([[row.get(name) for name in names] for row in rows], columns=names)
+    for place, name in enumerate(("path", "kind", "level")):
+        table.insert(place, name, [one[place] for one in made])
     failed = set(table.loc[table["error"].notna(), "path"])
     kept = table[~table["path"].isin(failed)].drop(columns="error")
     return kept.reset_index(drop=True), [*lost, *sorted(failed)]
+
+
+def _pictures(
+    paths: Sequence[str], seed: int, made: list[tuple[str, str, int]], lost: list[str]
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Each photo and its copies; what they are is added to `made`, what cannot be opened to `lost`."""
+    for number, path in enumerate(paths):
+        try:
+            rgb = Photo.open(path).view()
+        except (OSError, PhotoError):
+            lost.append(path)
+            continue
+        for kind, level in (_ORIGINAL, *((k, v) for k in KINDS for v in LEVELS)):
+            made.append((path, kind, level))
+            yield path, degrade(rgb, kind, level, seed + number) if kind else rgb
 
 
 def named(some: Sequence[str], of: int, what: str) -> str:
