@@ -24,7 +24,7 @@ from photorank.features.run.parts import parts_of
 from photorank.training.degradations import KINDS, degrade
 
 ROOT = Path(__file__).resolve().parent.parent
-SIZES = (512, 800, 1024, 1600, 2400, 4000, 6000)
+SIZES = (512, 800, 1600, 4000)
 ENCODE = QUALITY.encoder.encode
 
 
@@ -171,7 +171,7 @@ def big_photos(shared_data: Path) -> list[Image.Image]:
 @pytest.mark.slow
 def test_one_photo_saved_at_many_sizes_keeps_its_score(big_photos: list[Image.Image]) -> None:
     spreads = []
-    for image in big_photos[:6]:  # the others are the sixth again
+    for image in big_photos[2:6]:  # one of them in fog
         views = []
         for side in SIZES:
             scale = side / max(image.size)
@@ -186,15 +186,15 @@ def test_one_photo_saved_at_many_sizes_keeps_its_score(big_photos: list[Image.Im
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_degraded_copies_score_lower(kind: str, shared_data: Path) -> None:
-    labels = pd.read_csv(shared_data / "mmp2k" / "labels.csv").query("mos >= 65").head(5)
+    labels = pd.read_csv(shared_data / "mmp2k" / "labels.csv").query("mos >= 65").head(3)
     falls = []
     for number, file in enumerate(labels.file):
         photo = Photo.open(next((shared_data / "mmp2k").rglob(file))).view("rgb", 512)
-        copies = [degrade(photo, kind, level, number) for level in (2, 3, 4, 5)]
+        copies = [degrade(photo, kind, level, number) for level in (2, 4)]
         found = scores(photo, *copies)[:, 0]
         falls += list(found[0] - found[1:])
-    # .95 is asked of 200 photos (docs/scores.md); these are five, of which two are dark
-    assert (np.array(falls) > 0).mean() >= (0.9 if kind == "overexposure" else 0.95)
+    # .95 is asked of 200 photos (docs/scores.md); of these three some are dark
+    assert sum(fall > 0 for fall in falls) >= (5 if kind == "overexposure" else 6), falls
 
 
 def test_the_worst_of_tid2013_are_the_worst(shared_data: Path) -> None:

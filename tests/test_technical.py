@@ -233,12 +233,13 @@ def test_a_sharp_photo_beats_its_blurred_retakes(shared_data: Path) -> None:
 
 
 def share_below(photos: dict[str, np.ndarray]) -> pd.Series[float]:
-    """Per kind, the share of copies of level 2 to 5 whose score is below their original's."""
+    """Per kind, the share of copies of levels 2 and 4 whose score is below their original's."""
     rows = []
     for number, (name, photo) in enumerate(photos.items()):
-        rows.append({"name": name, "kind": "", **measured(Photo.from_image(photo), RANKED)})
-        for kind, level in itertools.product(KINDS, LEVELS[1:]):
-            copy = Photo.from_image(degrade(photo, kind, level, seed=number))
+        view = Photo.from_image(photo).view("rgb", 512)
+        rows.append({"name": name, "kind": "", **measured(Photo.from_image(view), RANKED)})
+        for kind, level in itertools.product(KINDS, (2, 4)):
+            copy = Photo.from_image(degrade(view, kind, level, seed=number))
             rows.append({"name": name, "kind": kind, **measured(copy, RANKED)})
     table = pd.DataFrame(rows)
     columns = [
@@ -267,6 +268,6 @@ def test_degraded_demo_photos_rank_below_their_originals(
 @pytest.mark.slow
 def test_degraded_photos_rank_below_their_originals(shared_data: Path) -> None:
     folder = shared_data / "mmp2k" / "images"  # `quality` has not seen these
-    chosen = random.Random(0).sample(sorted(path.name for path in folder.iterdir()), 20)
+    chosen = random.Random(0).sample(sorted(path.name for path in folder.iterdir()), 10)
     share = share_below({name: Photo.open(folder / name).view() for name in chosen})
     assert (share >= pd.Series(ASKED)[share.index]).all(), share

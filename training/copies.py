@@ -94,19 +94,8 @@ def measure_copies(
     """
     made: list[tuple[str, str, int]] = []
     lost: list[str] = []
-
-    def pictures() -> Iterator[tuple[str, np.ndarray]]:
-        for number, path in enumerate(paths):
-            try:
-                rgb = Photo.open(path).view()
-            except (OSError, PhotoError):
-                lost.append(path)
-                continue
-            for kind, level in (_ORIGINAL, *((k, v) for k in KINDS for v in LEVELS)):
-                made.append((path, kind, level))
-                yield path, degrade(rgb, kind, level, seed + number) if kind else rgb
-
     total = len(paths) * (1 + len(KINDS) * len(LEVELS))
+<<<<<<< HEAD
     names = [column["name"] for column in declare(features)]
     rows = [
         [row.get(name) for name in ("error", *names)]
@@ -119,6 +108,31 @@ def measure_copies(
     unmeasured = set(table.loc[failed(table), "path"])
     kept = table[~table["path"].isin(unmeasured)].drop(columns="error")
     return kept.reset_index(drop=True), [*lost, *sorted(unmeasured)]
+=======
+    names = ["error", *(column["name"] for column in declare(features))]
+    rows = watch(measure(_pictures(paths, seed, made, lost), features, workers), total)
+    table = pd.DataFrame([[row.get(name) for name in names] for row in rows], columns=names)
+    for place, name in enumerate(("path", "kind", "level")):
+        table.insert(place, name, [one[place] for one in made])
+    failed = set(table.loc[table["error"].notna(), "path"])
+    kept = table[~table["path"].isin(failed)].drop(columns="error")
+    return kept.reset_index(drop=True), [*lost, *sorted(failed)]
+>>>>>>> features
+
+
+def _pictures(
+    paths: Sequence[str], seed: int, made: list[tuple[str, str, int]], lost: list[str]
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Each photo and its copies; what they are is added to `made`, what cannot be opened to `lost`."""
+    for number, path in enumerate(paths):
+        try:
+            rgb = Photo.open(path).view()
+        except (OSError, PhotoError):
+            lost.append(path)
+            continue
+        for kind, level in (_ORIGINAL, *((k, v) for k in KINDS for v in LEVELS)):
+            made.append((path, kind, level))
+            yield path, degrade(rgb, kind, level, seed + number) if kind else rgb
 
 
 def named(some: Sequence[str], of: int, what: str) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, cast
 
 import cv2
@@ -74,7 +74,7 @@ class Photo:
         Raises:
             PhotoError: unreadable, not a picture, truncated or too large.
         """
-        try:
+        with _explained():
             check_file(path)
             with open_header(path) as image:
                 size = image.size
@@ -84,10 +84,6 @@ class Photo:
                 with admit(decoded_bytes):
                     decoded = jpeg.decode(image) if factor == 1 else None
                     return cls._finish(image, decoded, factor, size)
-        except PhotoError:
-            raise
-        except Exception as error:  # decoders raise nearly anything on damaged input
-            raise PhotoError(_reason(error)) from error
 
     @classmethod
     def _finish(
@@ -122,12 +118,8 @@ class Photo:
             image = Image.fromarray(image)
         if not isinstance(image, Image.Image):
             raise PhotoError(f"a picture is a PIL image or an array, got {type(image).__name__}")
-        try:
+        with _explained():  # Pillow reads a file that it opened only now
             return cls._finish(image, None, reduction(max(image.size)), image.size)
-        except PhotoError:
-            raise
-        except Exception as error:  # as above: Pillow reads a file that it opened only now
-            raise PhotoError(_reason(error)) from error
 
     def view(self, kind: View = "rgb", size: int | None = None) -> np.ndarray:
         """A read-only uint8 array: (h, w, 3) for "rgb", (h, w) for "luma" (ITU-R 601).
@@ -165,6 +157,16 @@ def _frozen(array: np.ndarray) -> np.ndarray:
     array = np.ascontiguousarray(array)
     array.flags.writeable = False
     return array
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except PhotoError:
+        raise
+    except Exception as error:  # decoders raise nearly anything on damaged input
+        raise PhotoError(_reason(error)) from error
 
 
 def _reason(error: Exception) -> str:

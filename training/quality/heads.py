@@ -138,5 +138,6 @@ def _seen(encode: Encode, views: Sequence[np.ndarray], ratings: np.ndarray, seed
         before.append(one.before)
         after.append(one.after)
         levels.append(goal(one.copy))
-    marks = np.repeat(ratings, COPIES).astype(np.float32)
-    return Vectors(*(torch.tensor(np.stack(part)) for part in (before, after, levels, marks)))
+    photos, copied, goals = (torch.tensor(np.stack(part)) for part in (before, after, levels))
+    marks = torch.tensor(np.repeat(ratings, COPIES), dtype=torch.float32)
+    return Vectors(photos, copied, goals, marks)
