@@ -63,7 +63,7 @@ class Plan:
         """Find the photos or read the table, and find what is wrong, before anything is done.
 
         Args:
-            source: what `rank` takes.
+            source: what `rank` takes, or `Photos`, be there any or none yet.
             idle: the settings that are not for a table: an error where they are asked of one.
             may_fetch: `fetch` is called before `run`; what depends on models that are missing is
                 left until then.
@@ -76,7 +76,7 @@ class Plan:
             table, notes = cleaned(as_table(source))
             plan = cls(settings, table, Profile.load(settings.profile), notes=notes)
         else:
-            photos = photos_of(source, settings)
+            photos = source if isinstance(source, Photos) else photos_of(source, settings)
             missing = models.missing(settings) if may_fetch else []
             plan = cls(settings, photos, Profile.load(settings.profile), missing=missing)
         if settings.save_scale:

@@ -43,15 +43,12 @@ def run(
     """Score what arrives in a folder, until interrupted or once."""
     from photorank.utils.find import real
 
-    from .. import models
-    from ..verbs import watch
+    from ..verbs.watch import watch
 
     settings = the_settings(flags, config, quiet=True)  # a line per photo says enough
     default = f"output/csvs/{real(folder).name or 'root'}_watch.csv"
     output = Path(settings.output_csv or default).expanduser()
-    old = watch.check(folder, output, reference, settings, window, every)
-    models.fetch(models.missing(settings))
-    drifted, failed = watch.watch(folder, output, old, settings, window, every, once)
+    drifted, failed = watch(folder, output, reference, settings, window, every, once)
     if drifted:
         return DRIFTED
     return SOME_FAILED if settings.strict and failed else 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -19,10 +18,10 @@ from ..table.columns import check_columns
 def copy(
     table: pd.DataFrame, to: str | os.PathLike[str], link: bool = False, dry_run: bool = False
 ) -> list[Path]:
-    """Copy the photos of `table` into a folder, under their path in the ranked folder.
+    """Copy the photos of `table` into a folder: 001_IMG_2041.jpg, 002_..., in the order of the table.
 
-    Nothing is overwritten: a photo that is there already (same size and time) is left as it is, and
-    if anything else stands in the way, nothing is copied at all.
+    Nothing is overwritten: a photo that is there already (same name, size and time) is left as it
+    is, and if anything else stands in the way, nothing is copied at all.
 
     Args:
         link: make symbolic links instead of copies.
@@ -32,10 +31,10 @@ def copy(
         Where the photos are now (or would be).
 
     Raises:
-        ValueError: not a ranked table, another file in the way, two photos of one name, a path that
-            leads out of the folder, or not one photo that is still where it was ranked.
+        ValueError: not a ranked table, another file in the way, or not one photo that is still
+            where it was ranked.
     """
-    check_columns(table, "file", "path")
+    check_columns(table, "path")
     folder = Path(os.path.abspath(os.path.expanduser(to)))
     plan = _copies(measured_rows(table), folder)
     blocked = [(source, target) for source, target in plan if _in_the_way(source, target, link)]
@@ -61,20 +60,9 @@ def _place(source: Path, part: Path, link: bool) -> None:
 
 def _copies(photos: pd.DataFrame, folder: Path) -> list[tuple[Path, Path]]:
     """Pairs of a photo that is still there and the place that it goes to."""
-    pairs = [
-        (Path(path), folder / file)
-        for path, file in zip(photos["path"], photos["file"], strict=True)
-    ]
-    [(most, times)] = Counter(target for _, target in pairs).most_common(1) or [(folder, 0)]
-    if times > 1:
-        raise ValueError(
-            f"{times} photos would be {most}: nothing was copied; copy them to different folders"
-        )
-    for _, target in pairs:
-        if not Path(os.path.normpath(target)).is_relative_to(folder):
-            raise ValueError(
-                f"{target} lies outside {folder}: this table's file names lead out of it"
-            )
+    digits = max(3, len(str(len(photos))))
+    sources = [Path(path) for path in photos["path"]]
+    pairs = [(s, folder / f"{i:0{digits}}_{s.name}") for i, s in enumerate(sources, 1)]
     gone = [source for source, _ in pairs if not source.is_file()]
     if gone:
         said = f"{len(gone)} of {len(pairs)} photos are no longer there (first: {gone[0]})"
@@ -91,17 +79,3 @@ def _in_the_way(source: Path, target: Path, link: bool) -> bool:
         return False
     here, there = source.stat(), target.stat()
     return link or (here.st_size, int(here.st_mtime)) != (there.st_size, int(there.st_mtime))
-
-
-def check(copy_top: int, to: str, how: bool) -> None:
-    """Make sure that the command's flags belong together; `how`: whether one needs `to`.
-
-    Raises:
-        ValueError: they do not.
-    """
-    if copy_top < 0:
-        raise ValueError(f"copy_top is a whole number from 0 up, got {copy_top}")
-    if bool(copy_top) != bool(to) or (how and not to):
-        raise ValueError(
-            "--copy_top N and --to DIR go together, and --link, --keepers_only and --dry_run with them"
-        )

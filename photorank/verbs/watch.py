@@ -7,27 +7,24 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 
-from photorank.config.config import DEFAULT_SCALE, Settings
+from photorank.config.config import Settings
 from photorank.evaluation.drift_text import as_text
-from photorank.features.base import declare
 from photorank.features.run.extract import FACTS
 from photorank.ranking.fusion import Scale
-from photorank.ranking.profiles import Profile
 from photorank.utils import io
 from photorank.utils.find import find, real
 from photorank.utils.logging import each_once, logger
 from photorank.utils.words import printable
 
-from ..models import features_of
-from ..plan import Plan, check_settings
-from ..sources import photos_in
+from ..plan import Plan
+from ..sources import Photos, photos_in
 from ..table import files as table_files
 from ..table import journal
 from ..table.record import Record, record_of, with_record
@@ -43,44 +40,19 @@ class _Rule:
     """By what every photo of a table is scored and compared, the last like the first."""
 
     folder: Path
-    settings: Settings
+    plan: Plan
     sample: pd.DataFrame
     columns: list[str]
-    record: dict[str, Any]
+    record: Record
     reference: pd.DataFrame | None
     window: int
     quiet: bool
 
 
-def check(
-    folder: str, output: Path, reference: str | None, settings: Settings, window: int, every: float
-) -> pd.DataFrame | None:
-    """Find mistakes before anything is downloaded or measured, and read the reference.
-
-    Raises:
-        ValueError: the folder, the table or the reference cannot be used, or there is no scale.
-    """
-    if window < 1 or every <= 0:
-        raise ValueError(
-            f"window is a number of photos from 1 up and every of seconds above 0, got {window}, {every}"
-        )
-    find(folder, ())
-    if output.suffix.lower() != ".csv":
-        raise ValueError(f"watch writes its table as .csv, got {output}")
-    table_files.check_output(output)
-    if reference is None and not settings.scale:
-        raise ValueError(
-            "watch needs a scale, or a photo's score would depend on the photos beside it: give --scale "
-            "default, --scale FILE (photorank rank DIR --save_scale FILE makes one) or --reference TABLE"
-        )
-    check_settings(settings, Profile.load(settings.profile))
-    return None if reference is None else table_files.load(reference)
-
-
 def watch(
     folder: str,
     output: Path,
-    reference: pd.DataFrame | None,
+    reference: str | None,
     settings: Settings,
     window: int,
     every: float,
@@ -92,8 +64,10 @@ def watch(
         Whether the last full window has drifted, and how many photos could not be read.
 
     Raises:
-        ValueError: the table there is of another folder, scale or set of columns, or is in use.
+        ValueError: folder, settings, table or reference cannot be used; or the table there is of
+            another folder, scale or set of columns, or is in use.
     """
+    _check(folder, output, reference, settings, window, every)
     rule = _rule(real(folder), reference, settings, window)
     failed, due, logged = 0, 0.0, set[str]()
     with journal.opened(output) as db:
@@ -118,37 +92,53 @@ def watch(
     return drifted, failed
 
 
-def _rule(folder: Path, reference: pd.DataFrame | None, settings: Settings, window: int) -> _Rule:
-    """Features, scale and columns, before the first photo is there, if they compare with the reference."""
-    features = features_of(settings)
-    about = {"columns": declare(features), "source": str(folder), "settings": vars(settings)}
-    sample = _made_up_photo(about)
+def _check(
+    folder: str, output: Path, reference: str | None, settings: Settings, window: int, every: float
+) -> None:
+    if window < 1 or every <= 0:
+        raise ValueError(
+            f"window is a number of photos from 1 up and every of seconds above 0, got {window}, {every}"
+        )
+    find(folder, ())
+    if output.suffix.lower() != ".csv":
+        raise ValueError(f"watch writes its table as .csv, got {output}")
+    table_files.check_output(output)
+    if reference is None and not settings.scale:
+        raise ValueError(
+            "watch needs a scale, or a photo's score would depend on the photos beside it: give --scale "
+            "default, --scale FILE (photorank rank DIR --save_scale FILE makes one) or --reference TABLE"
+        )
+
+
+def _rule(folder: Path, reference: str | None, settings: Settings, window: int) -> _Rule:
+    """Features, scale and columns, before the first photo is there; they compare with the reference."""
+    old = None if reference is None else table_files.load(reference)
     chosen = settings.but(dedup="off", limit=0, save_scale="", quiet=True)
-    chosen = chosen.but(features=tuple(features), aesthetic="none", vocabulary="")
-    if reference is not None and not settings.scale:
-        known = record_of(reference).get("scale")
-        scale = Scale(**known) if known else fit_scale(reference, settings.normalization)
-        chosen = chosen.but(scale=scale)
-    start = Plan.of(sample, chosen, idle=()).run()
-    if reference is not None:
-        drifting.comparable(reference, start)
-    about = dict(record_of(start)) | {"watch": True}
-    if settings.scale != DEFAULT_SCALE:  # a file may change while this runs
-        chosen = chosen.but(scale=Scale(**record_of(start)["scale"]))
+    if old is not None and not settings.scale:
+        known = record_of(old).get("scale")
+        chosen = chosen.but(
+            scale=Scale(**known) if known else fit_scale(old, settings.normalization)
+        )
+    plan = Plan.of(Photos([], [], {"source": str(folder)}), chosen, may_fetch=True)
+    plan.fetch()
+    sample = _made_up_photo(folder, plan)
+    start = replace(plan, source=sample).run()
+    if old is not None:
+        drifting.comparable(old, start)
     counts = ("found", "ranked", "failed", "seconds", "notes")  # they change
-    about = {name: value for name, value in about.items() if name not in counts}
-    record = json.loads(json.dumps(about, default=str))
+    about = {n: value for n, value in record_of(start).items() if n not in counts}
+    record = json.loads(json.dumps(about | {"watch": True}, default=str))
     columns = [str(n) for n in start if n not in ("rank", "error")] + ["modified", "error"]
-    return _Rule(folder, chosen, sample, columns, record, reference, window, settings.quiet)
+    return _Rule(folder, plan, sample, columns, record, old, window, settings.quiet)
 
 
-def _made_up_photo(record: dict[str, Any]) -> pd.DataFrame:
+def _made_up_photo(folder: Path, plan: Plan) -> pd.DataFrame:
     """A table of one photo that lacks no value: it gives columns, weights and scale before there is
     a photo, and in every batch keeps the weights what they are where all photos lack a column."""
-    values = {c["name"]: None if c["better"] == "neither" else 0.0 for c in record["columns"]}
+    values = {c["name"]: None if c["better"] == "neither" else 0.0 for c in plan.columns}
     row = {"file": "", "path": ""} | values
     table = io.frame([row], [*row, *FACTS, "error"])
-    return with_record(table, cast(Record, record))
+    return with_record(table, {"columns": plan.columns, "source": str(folder)})
 
 
 def _arrivals(
@@ -185,7 +175,7 @@ def _arrivals(
 def _look(rule: _Rule) -> dict[str, journal.Stamp]:
     """The photos that are there, by their path in the folder."""
     stamps = {}
-    for path in photos_in([str(rule.folder)], rule.settings)[0].photos:
+    for path in photos_in([str(rule.folder)], rule.plan.settings)[0].photos:
         with contextlib.suppress(OSError):  # gone again
             facts = os.stat(path)
             modified = datetime.fromtimestamp(facts.st_mtime_ns / 1e9, UTC)
@@ -197,12 +187,12 @@ def _look(rule: _Rule) -> dict[str, journal.Stamp]:
 def _scored(rule: _Rule, arrived: Mapping[str, journal.Stamp]) -> list[dict[str, Any]]:
     """A row for each photo that is not gone again; it depends on its photo and the rule alone."""
     paths = [str(rule.folder / file) for file in arrived]
-    measured = Plan.of(paths, rule.settings).measure()
-    measured["file"] = pd.Series(list(arrived), dtype=object)
+    photos = Photos(paths, [*arrived], {"source": str(rule.folder)})
+    measured = replace(rule.plan, source=photos).measure()
     measured["bytes"] = [size for size, _ in arrived.values()]
     together = io.frame([*_records(rule.sample), *_records(measured)], [*map(str, measured)])
-    together.attrs = measured.attrs
-    ranked = {row["file"]: row for row in _records(Plan.of(together, rule.settings, idle=()).run())}
+    scored = replace(rule.plan, source=with_record(together, record_of(measured))).run()
+    ranked = {row["file"]: row for row in _records(scored)}
     rows = [ranked[file] | {"modified": when} for file, (_, when) in arrived.items()]
     there = (r for r in rows if pd.isna(r["error"]) or (rule.folder / r["file"]).exists())
     return [{name: row[name] for name in rule.columns} for row in there]
@@ -239,7 +229,7 @@ def _compare(
 
 def _say_score(rule: _Rule, row: Mapping[str, Any]) -> bool:
     """Print a photo's line; returns whether the photo failed."""
-    file, failed = printable(row["file"], 40), isinstance(row["error"], str)
+    file, failed = printable(row["file"]), isinstance(row["error"], str)
     _say(rule, f"failed  {file}: {row['error']}" if failed else f"{row['final_score']:.3f}  {file}")
     return failed
 
