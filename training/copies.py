@@ -95,29 +95,14 @@ def measure_copies(
     made: list[tuple[str, str, int]] = []
     lost: list[str] = []
     total = len(paths) * (1 + len(KINDS) * len(LEVELS))
-<<<<<<< HEAD
-    names = [column["name"] for column in declare(features)]
-    rows = [
-        [row.get(name) for name in ("error", *names)]
-        for row in watch(measure(pictures(), features, workers), total)
-    ]
-    table = pd.DataFrame(rows, columns=["error", *names])
-    table.insert(0, "path", [path for path, _, _ in made])
-    table.insert(1, "kind", [kind for _, kind, _ in made])
-    table.insert(2, "level", [level for _, _, level in made])
-    unmeasured = set(table.loc[failed(table), "path"])
-    kept = table[~table["path"].isin(unmeasured)].drop(columns="error")
-    return kept.reset_index(drop=True), [*lost, *sorted(unmeasured)]
-=======
     names = ["error", *(column["name"] for column in declare(features))]
     rows = watch(measure(_pictures(paths, seed, made, lost), features, workers), total)
     table = pd.DataFrame([[row.get(name) for name in names] for row in rows], columns=names)
     for place, name in enumerate(("path", "kind", "level")):
         table.insert(place, name, [one[place] for one in made])
-    failed = set(table.loc[table["error"].notna(), "path"])
-    kept = table[~table["path"].isin(failed)].drop(columns="error")
-    return kept.reset_index(drop=True), [*lost, *sorted(failed)]
->>>>>>> features
+    unmeasured = set(table.loc[failed(table), "path"])
+    kept = table[~table["path"].isin(unmeasured)].drop(columns="error")
+    return kept.reset_index(drop=True), [*lost, *sorted(unmeasured)]
 
 
 def _pictures(
