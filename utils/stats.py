@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -18,9 +19,12 @@ _DEFINED = 0.95  # of the resamples: fewer would speak for a selection of them
 
 def pearson(x: np.ndarray, y: np.ndarray) -> float:
     """Pearson's r of two (n,) columns; NaN where one is constant, as far as rounding can tell."""
-    a, b = _centred(x), _centred(y)
-    length = np.sqrt((a @ a) * (b @ b))
-    return float(np.clip(a @ b / length, -1, 1)) if length else float("nan")
+    return _cosine(_centred(x), _centred(y))
+
+
+def _cosine(a: np.ndarray, b: np.ndarray) -> float:
+    length = math.sqrt((a @ a) * (b @ b))
+    return max(-1.0, min(1.0, float(a @ b) / length)) if length else math.nan
 
 
 def _centred(values: np.ndarray) -> np.ndarray:
@@ -32,7 +36,8 @@ def _centred(values: np.ndarray) -> np.ndarray:
 
 def spearman(x: np.ndarray, y: np.ndarray) -> float:
     """Spearman's rho: Pearson's r of the ranks, where equal values share their mean rank."""
-    return pearson(ranks(x), ranks(y))
+    middle = len(x) / 2
+    return _cosine(ranks(x) - middle, ranks(y) - middle)
 
 
 def ranks(values: np.ndarray) -> np.ndarray:

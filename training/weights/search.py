@@ -65,10 +65,9 @@ class Ratings:
         """0 where all scores are equal; NaN where all ratings are, for then there is nothing to find."""
         if len(rows) < 2:
             return float("nan")
-        given, wanted = np.round(scores[rows] / _TIE), self.ratings[rows]
-        if np.ptp(wanted) == 0:
-            return float("nan")
-        return spearman(given, wanted) if np.ptp(given) else 0.0
+        wanted = self.ratings[rows]
+        found = spearman(np.round(scores[rows] / _TIE), wanted)
+        return 0.0 if np.isnan(found) and np.ptp(wanted) else found
 
     def shuffled(self, seed: int) -> Ratings:
         """The same ratings, dealt out to the photos at random."""
