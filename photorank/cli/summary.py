@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -91,22 +92,24 @@ def _best_and_worst(ranked: pd.DataFrame, weights: Mapping[str, float], columns:
     shown = ranked
     if len(ranked) > _FIRST + _LAST:
         shown = ranked.iloc[[*range(_FIRST), *range(-_LAST, 0)]]
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("rank", justify="right")
-    table.add_column("score", justify="right")
-    table.add_column("file", no_wrap=True)
     why = "against the folder's mean" if len(ranked) > 1 else "what adds up to it"
-    table.add_column(why, no_wrap=True, overflow="ellipsis")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name, justify in (("rank", "right"), ("score", "right"), ("file", "left"), (why, "left")):
+        table.add_column(name, justify=justify, no_wrap=True)
     parts = ranked[[f"{name}_contribution" for name in weights]]
     above = parts.loc[shown.index] - (parts.mean() if len(ranked) > 1 else 0)
     width = max(16, min(40, columns // 2 - 8))
-    rows = zip(shown.iterrows(), _reasons(above), strict=True)
-    for place, ((_, row), reasons) in enumerate(rows):
+    files = [printable(file, width) for file in shown["file"]]
+    room = columns - max(map(cell_len, files)) - len("rank  score    ")
+    for place, ((_, row), reasons) in enumerate(
+        zip(shown.iterrows(), _reasons(above), strict=True)
+    ):
         if place == _FIRST < len(ranked) - _LAST:
             table.add_row("...")
-        file = Text(printable(row["file"], width), "green" if place < _FIRST else "red")
-        score = f"{row['final_score']:.3f}"
-        table.add_row(str(row["rank"]), score, file, Text(", ".join(reasons)))
+        while len(", ".join(reasons)) > room and len(reasons) > 1:
+            reasons.pop()
+        file = Text(files[place], "green" if place < _FIRST else "red")
+        table.add_row(str(row["rank"]), f"{row['final_score']:.3f}", file, ", ".join(reasons))
     return table
 
 
