@@ -24,6 +24,7 @@ from photorank.evaluation.agreement import (
 )
 from photorank.evaluation.best_of_scene import best_of_scene
 from photorank.evaluation.plots.calibration import calibration, means
+from photorank.table.labels import read_labels
 from photorank.utils.stats import estimate, scene_draws, scene_numbers, spearman
 from photorank.utils.text import WIDTH
 from photorank.verbs import evaluate as evaluating
@@ -378,7 +379,7 @@ def test_the_worst_disagreements_come_first_with_both_ranks(
     table = pr.load(shoot / "shoot.csv")
     stars = pd.DataFrame({"file": table["file"], "stars": np.arange(12, 0, -1)})
     stars.loc[[1, 9], "stars"] = stars.loc[[9, 1], "stars"].to_numpy()
-    worst = evaluating.disagreements(table, stars)
+    worst = evaluating._furthest_apart(evaluating._rated(table, read_labels(stars))[0])
     assert worst["rank"].tolist()[:2] == [2, 10]
     second, tenth = table["file"].iloc[[1, 9]]
     assert worst["file"].tolist()[:2] == [f"10 by rating · {second}", f"2 by rating · {tenth}"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from photorank.utils.rows import failed
 from photorank.utils.words import first
 
 from .degradations import KINDS, degrade
+from .weights.search import Pairs
 
 LEVELS = (2, 4)
 """Of the five: one that an attentive viewer sees, and one that nobody overlooks."""
@@ -123,3 +124,17 @@ def _pictures(
 def named(some: Sequence[str], of: int, what: str) -> str:
     """How many of how many, and the first few of them."""
     return f"{len(some)} of {of} {what}: {first(some)}"
+
+
+def pairs_of(copies: pd.DataFrame, values: np.ndarray, scene_of: Mapping[str, int]) -> Pairs:
+    """How far photos are ahead of their copies, column by column.
+
+    Args:
+        copies: from `measure_copies`; values: (rows of it, columns); scene_of: of each path.
+    """
+    original = (copies["kind"] == "").to_numpy()
+    rows = dict(zip(copies.loc[original, "path"], values[original], strict=True))
+    made = copies[~original]
+    ahead = np.array([rows[path] for path in made["path"]]) - values[~original]
+    groups = np.array([scene_of[path] for path in made["path"]])
+    return Pairs(ahead, made["kind"].to_numpy(str), made["level"].to_numpy(int), groups)

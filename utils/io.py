@@ -136,7 +136,7 @@ def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
         ValueError: another suffix, or it cannot be written.
     """
     writers: dict[str, Callable[[Path], Any]] = {
-        ".csv": lambda p: p.write_bytes(csv_bytes(table)),
+        ".csv": lambda p: p.write_bytes(_csv_bytes(table)),
         ".json": lambda p: p.write_text(_json_records(table), encoding="utf-8"),
         ".parquet": lambda p: _write_parquet(table, p),
     }
@@ -144,14 +144,9 @@ def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     write(path, writers[suffix])
 
 
-def csv_bytes(table: pd.DataFrame, header: bool = True) -> bytes:
-    """A table as CSV; a file name that is not UTF-8 keeps its bytes."""
+def _csv_bytes(table: pd.DataFrame) -> bytes:
     text = table.to_csv(
-        index=False,
-        header=header,
-        float_format="%.10g",
-        quoting=_quoting(table),
-        lineterminator="\n",
+        index=False, float_format="%.10g", quoting=_quoting(table), lineterminator="\n"
     )
     return text.encode("utf-8", "surrogateescape")
 

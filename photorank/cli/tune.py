@@ -44,7 +44,7 @@ def run(
     """Tune weights, report, save and draw them."""
     from ..plan import Plan
     from ..sources import NO_COPIES
-    from ..verbs.tune import tune_by
+    from ..verbs.tune import tune
     from ..verbs.tuned import check_output
     from . import places
 
@@ -54,7 +54,7 @@ def run(
     plan = Plan.of(chosen, settings, NO_COPIES, may_fetch=True)
     check_output(Path(output))
     plan.fetch()
-    tuned = tune_by(plan, **own)
+    tuned = tune(plan, **own)
     print(f"{chosen}: {tuned.report()}")
     again = ", in the place of an earlier one" if Path(output).expanduser().exists() else ""
     print(f"wrote {tuned.save(output)}{again}")

@@ -145,16 +145,12 @@ def draw_agreement(
     ]
 
 
-def disagreements(table: pd.DataFrame, labels: Labels) -> pd.DataFrame:
+def _furthest_apart(photos: pd.DataFrame) -> pd.DataFrame:
     """The rated photos, those first whose ranks by score and by rating lie furthest apart.
 
     `rank` is that by score and `file` begins with that by rating, both among the rated photos;
     equal ones share their mean rank.
     """
-    return _furthest_apart(_rated(table, read_labels(labels))[0])
-
-
-def _furthest_apart(photos: pd.DataFrame) -> pd.DataFrame:
     by_score = photos["final_score"].rank(ascending=False)
     by_rating = photos["_rating"].rank(ascending=False)
     pairs = zip(by_rating, photos["file"], strict=True)

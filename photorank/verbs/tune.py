@@ -15,13 +15,13 @@ from photorank.config.config import Settings
 from photorank.evaluation.proxy_metrics import proxy_metrics
 from photorank.ranking.dedup import scenes
 from photorank.ranking.fusion import MISSING, Scale
-from photorank.training.copies import choose, measurable, measure_copies, named
+from photorank.training.copies import choose, measurable, measure_copies, named, pairs_of
 from photorank.training.folds import Fold, scene_folds
 from photorank.training.weights.held_out import Result, by_cell, judge, seen_by, studies, verdict
 from photorank.training.weights.search import Pairs, Ratings, kind_folds
 from photorank.utils.logging import progress
 from photorank.utils.rows import measured_rows
-from photorank.utils.words import near
+from photorank.utils.words import near, plural
 
 from .. import models
 from ..plan import Plan
@@ -50,7 +50,7 @@ def tune(
     those degradations are, and no taste. Writes nothing.
 
     Args:
-        source: a table of measurements, the file of one, or photos as `rank` takes them.
+        source: a table of measurements, the file of one, photos as `rank` takes them, or a plan.
         labels: ratings (a table or the file of one: file, rating, perhaps scene); photos without a
             rating are left out.
         trials: how many sets of weights are tried in each fold.
@@ -68,23 +68,12 @@ def tune(
         ValueError: too few photos or scenes, nothing that varies, labels that fit no photo, photos
             that are gone, an unknown column or setting.
     """
-    plan = Plan.of(source, Settings.load(settings), NO_COPIES)
-    return tune_by(plan, labels, trials, seed, columns, max_photos)
-
-
-def tune_by(
-    plan: Plan,
-    labels: Labels | None = None,
-    trials: int = 200,
-    seed: int = 0,
-    columns: Sequence[str] = (),
-    max_photos: int = 40,
-) -> Tuned:
-    """As `tune`, of a plan that is ready to run."""
     for name, number in {"trials": trials, "max_photos": max_photos}.items():
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise ValueError(f"{name} is a whole number from 1 up, got {number!r}")
     given = None if labels is None else read_labels(labels)  # a mistake there costs no measuring
+    is_plan = isinstance(source, Plan)
+    plan = source if is_plan else Plan.of(source, Settings.load(settings), NO_COPIES)
     ranked = plan.run()
     photos = measured_rows(ranked)
     if photos.empty:
@@ -121,12 +110,9 @@ def _on_ratings(job: _Job, rated: pd.DataFrame) -> Tuned:
     _check_scenes(groups, "rated photos")
     values = job.values(job.photos.loc[rated.index], job.columns)
     task = Ratings(values, rated["rating"].to_numpy(float), groups)
-    folds = scene_folds(groups, _parts(len(rated)), job.seed)
+    parts = max(2, min(_FOLDS, len(rated) // _PHOTOS_PER_FOLD))
+    folds = scene_folds(groups, parts, job.seed)
     return _tuned(job, task, job.columns, _judged(job, task, job.columns, folds, folds), len(rated))
-
-
-def _parts(photos: int) -> int:
-    return max(2, min(_FOLDS, photos // _PHOTOS_PER_FOLD))
 
 
 def _on_copies(job: _Job, max_photos: int) -> Tuned:
@@ -142,7 +128,7 @@ def _on_copies(job: _Job, max_photos: int) -> Tuned:
         job.notes.append(named(lost, len(sample), "photos could not be opened or measured"))
     scene_of = dict(zip(sample["path"], job.scenes.loc[sample.index], strict=True))
     _check_scenes([scene_of[path] for path in copies["path"]], "photos to make copies of")
-    task = _pairs(copies, job.values(copies, columns), scene_of)
+    task = pairs_of(copies, job.values(copies, columns), scene_of)
     folds, halves = kind_folds(task, job.seed), scene_folds(task.groups, 2, job.seed)
     result = _judged(job, task, columns, folds, halves)
     levels = np.array([f"{k} {v}" for k, v in zip(task.kinds, task.levels, strict=True)])
@@ -156,15 +142,6 @@ def _on_copies(job: _Job, max_photos: int) -> Tuned:
         cells=by_cell(task, levels, folds, result.by_fold),
         seen=seen_by(task, [c["name"] for c in columns], job.seed),
     )
-
-
-def _pairs(copies: pd.DataFrame, values: np.ndarray, scene_of: Mapping[str, int]) -> Pairs:
-    original = (copies["kind"] == "").to_numpy()
-    rows = dict(zip(copies.loc[original, "path"], values[original], strict=True))
-    made = copies[~original]
-    ahead = np.array([rows[path] for path in made["path"]]) - values[~original]
-    groups = np.array([scene_of[path] for path in made["path"]])
-    return Pairs(ahead, made["kind"].to_numpy(str), made["level"].to_numpy(int), groups)
 
 
 def _judged(
@@ -269,7 +246,7 @@ def _check_scenes(groups: Sequence[int] | np.ndarray, what: str) -> None:
     count = len(np.unique(groups))
     if count < FEWEST_SCENES:
         raise ValueError(
-            f"{what}: {count} {'scene' if count == 1 else 'scenes'}; to hold some out and judge on "
-            f"them takes {FEWEST_SCENES} or more: take photos of more scenes, or name the scenes in a "
-            "labels column 'scene'"
+            f"{what}: {plural(count, 'scene')}; to hold some out and judge on them takes "
+            f"{FEWEST_SCENES} or more: take photos of more scenes, or name the scenes in a labels "
+            "column 'scene'"
         )
