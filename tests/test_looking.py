@@ -12,6 +12,7 @@ from PIL import Image
 
 import photorank as pr
 from photorank.cli.main import main
+from photorank.features.quality import LEVELS
 from photorank.verbs.evaluate import best_and_worst
 
 
@@ -59,6 +60,28 @@ def test_explain_adds_up_to_the_score(ranked: pd.DataFrame) -> None:
         assert file in str(explained)
     first = pr.explain(ranked, ranked["file"].iloc[0])
     assert "is number 1 of 3" in first.text
+
+
+def test_explain_names_defects_and_tags_in_plain_words(
+    ranked: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "90")
+    none = dict.fromkeys(LEVELS, 0.9)
+    levels = none | {"motion_blur_level": 3.64, "defocus_level": 1.0, "noise_level": float("nan")}
+    tags = "out_of_focus: defocus_level 2 (above 1.5); near_duplicate: the same picture as my_1.jpg"
+    said = pr.explain(ranked.assign(**levels, tag_reasons=tags), "turned.png").text.splitlines()
+    assert said[-3:] == [
+        "It shows strong motion blur (3.6 of 5), slight defocus (1.0 of 5).",
+        "Tagged out of focus: defocus_level 2 (above 1.5).",
+        "Tagged near duplicate: the same picture as my_1.jpg.",
+    ]
+    large = ranked.assign(**none, tag_reasons=float("nan"), sharpness=12345.678)
+    explained = pr.explain(large, "turned.png")
+    assert "shows" not in explained.text
+    assert "Tagged" not in explained.text
+    assert "sharpness (12,346, better than" in explained.text
+    assert max(map(len, str(explained).splitlines())) <= 90
+    assert "e+" not in str(explained)
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from shutil import get_terminal_size
+from textwrap import TextWrapper
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ import pandas as pd
 from photorank.evaluation.pages.contact_sheet import contact_sheet
 from photorank.evaluation.plots import montage as montages
 from photorank.features.photo.image import Photo, PhotoError
+from photorank.features.quality import LEVELS, MOST
 from photorank.utils import io
 from photorank.utils.logging import logger
 from photorank.utils.rows import measured_rows
@@ -105,6 +108,20 @@ def keepers(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["dup_keeper"].astype(bool)] if "dup_keeper" in table else table
 
 
+def _plain(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+_FORMATS: dict[str, Callable[[Any], str]] = {
+    "value": _plain,
+    "better_than": "{:.0%}".format,
+    "norm": "{:.2f}".format,
+    "weight": "{:.2f}".format,
+    "contribution": "{:.3f}".format,
+    "against_mean": "{:+.3f}".format,
+}
+
+
 @dataclass(frozen=True)
 class Explanation:
     """Where a photo's score comes from; prints as words, `numbers` holds the same as a table."""
@@ -113,7 +130,10 @@ class Explanation:
     numbers: pd.DataFrame
 
     def __str__(self) -> str:
-        return f"{self.text}\n{self.numbers.to_string(float_format=lambda v: f'{v:.3g}')}"
+        wrap = TextWrapper(get_terminal_size((100, 0)).columns, subsequent_indent="  ")
+        wrap.break_long_words = wrap.break_on_hyphens = False  # file names stay whole
+        lines = [wrap.fill(line) for line in self.text.splitlines()]
+        return "\n".join([*lines, "", self.numbers.to_string(formatters=_FORMATS)])
 
     __repr__ = __str__
 
@@ -131,30 +151,37 @@ def explain(table: pd.DataFrame, file: str | os.PathLike[str]) -> Explanation:
     """
     row = _row(table, file)
     ranked = measured_rows(table)
-    numbers = pd.DataFrame(
-        [_effect(ranked, row, column) for column in _weighted(ranked)],
-        columns=[
-            "column",
-            "value",
-            "better_than",
-            "norm",
-            "weight",
-            "contribution",
-            "against_mean",
-        ],
-    ).set_index("column")
+    effects = [_effect(ranked, row, column) for column in _weighted(ranked)]
+    numbers = pd.DataFrame(effects, columns=["column", *_FORMATS]).set_index("column")
     numbers = numbers.sort_values("against_mean", key=abs, ascending=False)
-    place = (
-        f"{row['file']} is number {row['rank']:.0f} of {len(ranked)} with {row['final_score']:.3f}"
-    )
+    place = f"{row['file']} is number {row['rank']:.0f} of {len(ranked)}"
     gains = _in_words(numbers[numbers["against_mean"] > 0.005])
     losses = _in_words(numbers[numbers["against_mean"] < -0.005])
     sentences = [
-        f"{place}; the mean is {ranked['final_score'].mean():.3f}.",
+        f"{place} with {row['final_score']:.3f}; the mean is {ranked['final_score'].mean():.3f}.",
         f"It gains by {gains}." if gains else "No column lifts it above the mean.",
         f"It loses by {losses}." if losses else "No column lowers it below the mean.",
+        *_faults(row),
     ]
-    return Explanation(" ".join(sentences), numbers)
+    return Explanation("\n".join(sentences), numbers)
+
+
+def _faults(row: Mapping[str, Any]) -> list[str]:
+    """What the network sees in a photo, and its tags with their reasons; a line each."""
+    levels = {name.removesuffix("_level").replace("_", " "): row.get(name) or 0 for name in LEVELS}
+    seen = sorted(((level, kind) for kind, level in levels.items() if level >= 1), reverse=True)
+    kinds = [f"{_strength(level)} {kind} ({level:.1f} of {MOST:.0f})" for level, kind in seen]
+    lines = [f"It shows {', '.join(kinds)}."] if kinds else []
+    reasons = row.get("tag_reasons")
+    for part in reasons.split("; ") if isinstance(reasons, str) and reasons else ():
+        tag, _, reason = part.partition(": ")
+        lines.append(f"Tagged {tag.replace('_', ' ')}: {reason}.")
+    return lines
+
+
+def _strength(level: float) -> str:
+    """In words, as `features.quality.score` counts: 1 is barely seen, 5 spoils the photo."""
+    return "slight" if level < 2 else "visible" if level < 3.5 else "strong"
 
 
 def _row(table: pd.DataFrame, file: str | os.PathLike[str]) -> Mapping[str, Any]:
@@ -197,10 +224,11 @@ def _effect(
 
 
 def _in_words(numbers: pd.DataFrame) -> str:
-    return ", ".join(
-        f"{name} ({row['value']:.3g}, better than {row['better_than']:.0%}: {row['against_mean']:+.2f})"
-        for name, row in numbers.iterrows()
-    )
+    words = []
+    for name, row in numbers.iterrows():
+        better = f"better than {row['better_than']:.0%}" if row["norm"] < 1 else "as good as can be"
+        words.append(f"{name} ({_plain(row['value'])}, {better}: {row['against_mean']:+.2f})")
+    return ", ".join(words)
 
 
 def _picture(path: str) -> np.ndarray | None:
