@@ -133,17 +133,3 @@ def the_settings(flags: dict[str, Any], config: str | None, quiet: bool = False)
     folder = base if os.path.isabs(base) else os.path.expanduser("~/.cache")
     place = os.path.join(folder, "photorank", "measurements.sqlite")
     return settings.but(cache=place if os.path.isabs(place) else "off")
-
-
-def add_copying(parser: argparse.ArgumentParser) -> None:
-    """The flags that copy the best photos; `copies.py` does it."""
-    group = parser.add_argument_group("copies of the best photos")
-    group.add_argument("--copy_top", type=int, metavar="N", help="copy the first N; needs --to")
-    group.add_argument("--to", metavar="DIR", help="where to; nothing there is ever overwritten")
-    switches = {
-        "--link": "make symbolic links instead of copies",
-        "--keepers_only": "count and copy only the best of each group of near-duplicates",
-        "--dry_run": "only say what would be copied",
-    }
-    for flag, text in switches.items():
-        group.add_argument(flag, action="store_true", help=text)

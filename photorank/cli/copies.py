@@ -2,36 +2,65 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
-from photorank.utils.rows import measured_rows
+
+class Copying(NamedTuple):
+    """Which of the best photos are copied, where to, and how."""
+
+    copy_top: int = 0
+    to: str = ""
+    link: bool = False
+    keepers_only: bool = False
+    dry_run: bool = False
 
 
-def check(copy_top: int, to: str, how: bool) -> None:
-    """Make sure that the flags belong together; `how`: whether one needs `to`.
+def add_copying(parser: argparse.ArgumentParser) -> None:
+    """The flags of `Copying`."""
+    group = parser.add_argument_group("copies of the best photos")
+    group.add_argument("--copy_top", type=int, metavar="N", help="copy the first N; needs --to")
+    group.add_argument("--to", metavar="DIR", help="where to; nothing there is ever overwritten")
+    switches = {
+        "--link": "make symbolic links instead of copies",
+        "--keepers_only": "count and copy only the best of each group of near-duplicates",
+        "--dry_run": "only say what would be copied",
+    }
+    for flag, text in switches.items():
+        group.add_argument(flag, action="store_true", help=text)
+
+
+def taken_from(flags: dict[str, Any]) -> Copying:
+    """What is wanted of copies, taken out of `flags`.
 
     Raises:
-        ValueError: they do not.
+        ValueError: flags that do not belong together.
     """
-    if copy_top < 0:
-        raise ValueError(f"copy_top is a whole number from 0 up, got {copy_top}")
-    if bool(copy_top) != bool(to) or (how and not to):
+    wanted = Copying(**{name: flags.pop(name) for name in Copying._fields if name in flags})
+    if wanted.copy_top < 0:
+        raise ValueError(f"copy_top is a whole number from 0 up, got {wanted.copy_top}")
+    if bool(wanted.copy_top) != bool(wanted.to) or (any(wanted[2:]) and not wanted.to):
         raise ValueError(
             "--copy_top N and --to DIR go together, and --link, --keepers_only and --dry_run with them"
         )
+    return wanted
 
 
-def copy_best(
-    table: pd.DataFrame, copy_top: int, to: str, link: bool, keepers_only: bool, dry_run: bool
-) -> None:
-    """Copy the first photos, and say where they are."""
+def copy_best(table: pd.DataFrame, wanted: Copying) -> None:
+    """Copy the first photos, if that is wanted, and say where they are."""
+    if not wanted.copy_top:
+        return
+    from photorank.utils.rows import measured_rows
+
     from ..verbs.copy import copy
     from ..verbs.show import keepers
 
     chosen = measured_rows(table)
-    chosen = (keepers(chosen) if keepers_only else chosen).head(copy_top)
-    made = copy(chosen, to, link, dry_run)
-    done = "would be" if dry_run else "are"
-    print(f"{len(made)} photos {done} in {Path(to).expanduser().absolute()}")
+    chosen = (keepers(chosen) if wanted.keepers_only else chosen).head(wanted.copy_top)
+    made = copy(chosen, wanted.to, wanted.link, wanted.dry_run)
+    done = "would be" if wanted.dry_run else "are"
+    print(f"{len(made)} photos {done} in {Path(wanted.to).expanduser().absolute()}")

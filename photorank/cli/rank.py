@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .arguments import add_copying, add_input, add_settings, the_input, the_settings
+from . import copies
+from .arguments import add_input, add_settings, the_input, the_settings
 
 SOME_FAILED = 1
 
@@ -14,7 +15,7 @@ SOME_FAILED = 1
 def add_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
     add_input(parser)
     add_settings(parser, everything)
-    add_copying(parser)
+    copies.add_copying(parser)
     parser.add_argument("--evaluate", action="store_true", help="then do what `evaluate` does")
     parser.add_argument("--json", action="store_true", help="print the record as JSON, no summary")
 
@@ -24,22 +25,17 @@ def run(
     config: str | None = None,
     evaluate: bool = False,
     json: bool = False,
-    copy_top: int = 0,
-    to: str = "",
-    link: bool = False,
-    keepers_only: bool = False,
-    dry_run: bool = False,
     **flags: Any,
 ) -> int:
     """Rank, save, summarise; then evaluate and copy where that is wanted."""
     from ..plan import Plan
     from ..table.files import check_output, is_table, save
     from ..table.record import record_of
-    from . import copies, places, summary
+    from . import places, summary
 
+    copying = copies.taken_from(flags)
     source = the_input("rank", inputs, flags)
     settings = the_settings(flags, config)
-    copies.check(copy_top, to, link or keepers_only or dry_run)
     output = Path(settings.output_csv or places.default_output(source)).expanduser()
     plan = Plan.of(source, settings, may_fetch=True)
     check_output(output)
@@ -58,6 +54,5 @@ def run(
         from .evaluate import run as run_evaluate
 
         run_evaluate(str(output))
-    if copy_top:
-        copies.copy_best(table, copy_top, to, link, keepers_only, dry_run)
+    copies.copy_best(table, copying)
     return SOME_FAILED if settings.strict and record["failed"] else 0

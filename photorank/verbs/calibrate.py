@@ -131,11 +131,9 @@ def calibrate(
             notes.append(f"{tag}: its score may not tell these labels apart (AUC .5 is chance)")
     if not rows:
         raise ValueError(f"nothing to calibrate: {'; '.join(notes) or 'no label is filled in'}")
-    wishes = {"precision": precision, "recall": recall}
-    made: dict[str, Any] = {"from": f"{base.name} {base.version}"}
-    made |= {name: wished for name, wished in wishes.items() if wished}
-    if not isinstance(labels, pd.DataFrame):
-        made["labels"] = Path(labels).name
+    made = {"from": f"{base.name} {base.version}", "precision": precision, "recall": recall}
+    made["labels"] = None if isinstance(labels, pd.DataFrame) else Path(labels).name
+    made = {name: value for name, value in made.items() if value is not None}
     new = _profile(base, rows, made, columns_of(tagged))
     return Calibrated(new, pd.DataFrame.from_dict(rows, orient="index"), notes, curves)
 

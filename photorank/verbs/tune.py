@@ -72,17 +72,15 @@ def tune(
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise ValueError(f"{name} is a whole number from 1 up, got {number!r}")
     given = None if labels is None else read_labels(labels)  # a mistake there costs no measuring
-    is_plan = isinstance(source, Plan)
-    plan = source if is_plan else Plan.of(source, Settings.load(settings), NO_COPIES)
-    ranked = plan.run()
+    if not isinstance(source, Plan):
+        source = Plan.of(source, Settings.load(settings), NO_COPIES)
+    ranked = source.run()
     photos = measured_rows(ranked)
     if photos.empty:
         raise ValueError("no photo here could be measured: there is nothing to tune on")
     rated, notes = (None, []) if given is None else match_labels(given, photos)
-    if rated is not None:
-        _check_ratings(rated["rating"])
     weighed = _to_weigh(ranked, columns, given.attrs["columns"] if given is not None else (), notes)
-    job = _Job(photos, weighed, _scenes(photos, rated, notes), plan.settings, trials, seed, notes)
+    job = _Job(photos, weighed, _scenes(photos, rated, notes), source.settings, trials, seed, notes)
     return _on_copies(job, max_photos) if rated is None else _on_ratings(job, rated)
 
 
@@ -106,6 +104,7 @@ class _Job:
 
 
 def _on_ratings(job: _Job, rated: pd.DataFrame) -> Tuned:
+    _check_ratings(rated["rating"])
     groups = job.scenes.loc[rated.index].to_numpy(int)
     _check_scenes(groups, "rated photos")
     values = job.values(job.photos.loc[rated.index], job.columns)
@@ -123,7 +122,7 @@ def _on_copies(job: _Job, max_photos: int) -> Tuned:
     sample = choose(job.photos, job.scenes, max_photos, job.seed, job.notes)
     workers = None if settings.workers == -1 else settings.workers
     shown = {} if settings.quiet else {"watch": partial(progress, doing="degraded copies")}
-    copies, lost = measure_copies(list(sample["path"]), features, workers, job.seed, **shown)
+    copies, lost = measure_copies([*sample["path"]], features, workers, job.seed, **shown)
     if lost:
         job.notes.append(named(lost, len(sample), "photos could not be opened or measured"))
     scene_of = dict(zip(sample["path"], job.scenes.loc[sample.index], strict=True))
@@ -243,8 +242,7 @@ def _check_ratings(ratings: pd.Series[float]) -> None:
 
 
 def _check_scenes(groups: Sequence[int] | np.ndarray, what: str) -> None:
-    count = len(np.unique(groups))
-    if count < FEWEST_SCENES:
+    if (count := len(np.unique(groups))) < FEWEST_SCENES:
         raise ValueError(
             f"{what}: {plural(count, 'scene')}; to hold some out and judge on them takes "
             f"{FEWEST_SCENES} or more: take photos of more scenes, or name the scenes in a labels "
