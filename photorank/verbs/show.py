@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from shutil import get_terminal_size
@@ -31,7 +31,7 @@ from ..table.columns import check_columns, columns_of
 class Page:
     """A contact sheet; a notebook shows it, `html` is the whole page."""
 
-    html: str
+    html: str = field(repr=False)
 
     def _repr_html_(self) -> str:
         page = escape(self.html, quote=True)
