@@ -64,7 +64,7 @@ def run(code: str, home: Path, **environment: str) -> subprocess.CompletedProces
     """Python in a process of its own, as huggingface_hub reads the environment when imported."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith("HF_")}
     env = {**clean, "HF_HOME": str(home), "PYTHONPATH": str(ROOT), **environment}
-    command = [sys.executable, "-c", f"from photorank.features import hub\n{code}"]
+    command = [sys.executable, "-c", f"from photorank.utils import hub\n{code}"]
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
 
 
