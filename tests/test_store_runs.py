@@ -208,7 +208,7 @@ def test_the_command_has_a_store_of_its_own(folder: Path, tmp_path: Path) -> Non
 # Runs the command in this process and says which of the modules named it has loaded.
 LOADED = """
 import sys
-from photorank.cli import main
+from photorank.cli.main import main
 assert main(["rank", *sys.argv[1:]]) == 0
 heavy = "torch open_clip matplotlib scipy imagehash optuna skimage sklearn".split()
 print("loaded", *sorted(set(heavy) & set(sys.modules)))

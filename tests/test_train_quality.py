@@ -20,7 +20,7 @@ from PIL import Image
 from photorank.features.measures.defects import blockiness
 from photorank.features.quality import LEVELS, encoder, network
 from photorank.training.degradations import KINDS
-from photorank.training.quality import heads, loop, loss, photos, weights
+from photorank.training.quality import heads, loop, loss, photos
 from photorank.training.quality.command import main
 from photorank.training.quality.judge import lowered, moved
 from photorank.training.quality.labels import training_labels
@@ -239,20 +239,6 @@ def test_training_that_was_stopped_goes_on_to_the_same_network(
     torch.testing.assert_close(again, after)
 
 
-def test_what_is_exported_is_what_was_trained(
-    tmp_path: Path, untrained: network.Network, photo: np.ndarray
-) -> None:
-    weights.save(untrained, tmp_path)
-    graph = (tmp_path / encoder.GRAPH.name).read_bytes()
-    assert graph == encoder.GRAPH.read_bytes()  # whatever the weights
-    some = np.ascontiguousarray(photo[:300])
-    by_onnx = encoder.by_onnx_runtime(tmp_path / encoder.GRAPH.name)(some)
-    written = network.load(tmp_path / encoder.WEIGHTS.name)
-    np.testing.assert_allclose(by_onnx, network.encode(written, [some], "cpu")[0], atol=1e-4)
-    before = network.encode(network.fused(untrained), [some], "cpu")[0]
-    np.testing.assert_allclose(by_onnx, before, rtol=0.02, atol=0.02)  # half precision
-
-
 @pytest.fixture(scope="module")
 def vectors() -> heads.Vectors:
     """Copies differ from their photos by their levels along one axis each; ratings follow another."""
@@ -333,9 +319,9 @@ main(sys.argv[1:])
 
 @pytest.mark.slow
 def test_it_trains_is_interrupted_goes_on_and_writes_network_card_and_scores(
-    given: list[str],
+    given: list[str], photo: np.ndarray
 ) -> None:
-    """From weights at hand, one step an epoch, so that it takes seconds."""
+    """From weights at hand, one step an epoch; most of the time goes into the one export."""
     given += ["--start", str(encoder.WEIGHTS), "--epochs", "1"]
     done = subprocess.run(
         [sys.executable, "-c", TWICE, *given],
@@ -356,6 +342,12 @@ def test_it_trains_is_interrupted_goes_on_and_writes_network_card_and_scores(
     held = pd.read_csv("model/held_out.csv")
     assert len(held) == 4
     assert held["quality"].between(0, 1).all()
+    graph, written = (Path("model", file.name) for file in (encoder.GRAPH, encoder.WEIGHTS))
+    assert graph.read_bytes() == encoder.GRAPH.read_bytes()  # whatever the weights
+    assert written.read_bytes() != encoder.WEIGHTS.read_bytes()
+    some = np.ascontiguousarray(photo[:300])
+    by_torch = network.encode(network.load(written), [some], "cpu")[0]
+    np.testing.assert_allclose(encoder.by_onnx_runtime(graph)(some), by_torch, atol=1e-4)
 
 
 @pytest.mark.slow
