@@ -94,8 +94,10 @@ def _best_and_worst(ranked: pd.DataFrame, weights: Mapping[str, float], columns:
         shown = ranked.iloc[[*range(_FIRST), *range(-_LAST, 0)]]
     why = "against the folder's mean" if len(ranked) > 1 else "what adds up to it"
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, justify in (("rank", "right"), ("score", "right"), ("file", "left"), (why, "left")):
-        table.add_column(name, justify=justify, no_wrap=True)
+    for name in ("rank", "score"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("file", why):
+        table.add_column(name, no_wrap=True)
     parts = ranked[[f"{name}_contribution" for name in weights]]
     above = parts.loc[shown.index] - (parts.mean() if len(ranked) > 1 else 0)
     width = max(16, min(40, columns // 2 - 8))
