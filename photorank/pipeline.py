@@ -13,7 +13,7 @@ import pandas as pd
 
 from photorank.config.config import DEFAULT_SCALE, Settings
 from photorank.features.run.extract import FACTS
-from photorank.features.run.extract import extract as measure
+from photorank.features.run.extract import measured as rows_of
 from photorank.ranking.dedup import keep_best, mark_duplicates
 from photorank.ranking.fusion import Fused, fuse
 from photorank.ranking.order import order
@@ -46,7 +46,7 @@ def measured(plan: Plan) -> pd.DataFrame:
         logger.debug("measuring %s, version %s", column["name"], column["version"])
     workers = None if settings.workers == -1 else settings.workers
     names = ["file", "path", *(c["name"] for c in columns), *FACTS, "error"]
-    with closing(measure(photos.sources, plan.features, workers, cache_of(settings))) as rows:
+    with closing(rows_of(photos.sources, plan.features, workers, cache_of(settings))) as rows:
         shown = rows if settings.quiet else progress(rows, len(photos.files), "measuring")
         named = ({"file": file} | row for file, row in zip(photos.files, shown, strict=True))
         table = io.frame(named, names)

@@ -15,6 +15,7 @@ from PIL import Image
 import photorank as pr
 from photorank import models, plan, sources
 from photorank.config.config import Settings
+from photorank.features.run import extract
 from photorank.plan import Plan
 from photorank.ranking.profiles import Profile
 from photorank.verbs import rank
@@ -39,8 +40,10 @@ def test_a_rank_looks_at_each_thing_once(folder: Path, monkeypatch: pytest.Monke
         return counting
 
     monkeypatch.setattr(sources, "find", counted("walk", sources.find))
-    monkeypatch.setattr(plan, "declare", counted("declare", plan.declare))
-    monkeypatch.setattr(models, "resolve", counted("resolve", models.resolve))
+    for place in (plan, extract):
+        monkeypatch.setattr(place, "declare", counted("declare", plan.declare))
+    for place in (models, extract):
+        monkeypatch.setattr(place, "resolve", counted("resolve", models.resolve))
     monkeypatch.setattr(Profile, "load", counted("profile", Profile.load))
     monkeypatch.setattr(plan.weighing, "scale_of", counted("scale", plan.weighing.scale_of))
     monkeypatch.setattr(rank.Settings, "load", counted("settings", Settings.load))

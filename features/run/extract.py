@@ -65,6 +65,16 @@ def extract(
     """
     features = resolve(features)
     declare(features)
+    yield from measured(sources, features, workers, cache)
+
+
+def measured(
+    sources: Iterable[Source],
+    features: Sequence[Feature | Head],
+    workers: int | None,
+    cache: str | os.PathLike[str],
+) -> Generator[Row, None, None]:
+    """As `extract`, by features that are resolved and whose columns do not clash."""
     run = _Run(parts_of(features), cache)
     # The products of a photo are small: BLAS on several threads takes four times as long for them.
     with run.store, threadpool_limits(1, user_api="blas"), threads(1) as loader:
