@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
-from photorank.utils import text
-from photorank.utils.stats import NEARLY_CONSTANT, estimate, pearson, scene_numbers, spearman
+from photorank.utils import stats, text
 from photorank.utils.words import plural
 
 from .best_of_scene import MARGIN, best_of_scene
@@ -75,15 +74,15 @@ def agreement(
     reason = _uncorrelated(photos)
     fit, no_fit = (None, reason) if reason else fit_logistic(x, y)
     fitted = logistic(x, **fit) if fit else x
-    for name, figure, given, why_not in (
-        ("spearman", spearman, x, reason),
-        ("pearson", pearson, x, reason),
-        ("pearson_fitted", pearson, fitted, no_fit),
-        ("kendall", _kendall, x, reason),
+    for name, figure, columns, why_not in (
+        ("spearman", stats.spearman_of_places, (stats.places(x), stats.places(y)), reason),
+        ("pearson", stats.pearson, (x, y), reason),
+        ("pearson_fitted", stats.pearson, (fitted, y), no_fit),
+        ("kendall", stats.kendall, (x, y), reason),
     ):
         found[name], why = None, why_not
         if not why_not:
-            found[name], why = estimate(figure, (given, y), scenes, resamples, seed)
+            found[name], why = stats.estimate(figure, columns, scenes, resamples, seed)
         if why:
             absent[f"{name} interval" if found[name] else name] = why
     best = best_of_scene(photos["score"], photos["rating"], photos["scene"], margin)
@@ -127,7 +126,9 @@ def agreement_by_column(
         found: dict[str, float | None] | None = None
         if not reason:
             x, y, scenes = (photos[name].to_numpy() for name in photos)
-            found, reason = estimate(spearman, (x, y), scenes, resamples, seed)
+            order = (stats.places(x), stats.places(y))
+            figure = stats.spearman_of_places
+            found, reason = stats.estimate(figure, order, scenes, resamples, seed)
         value, low, high = (found or {"value": None, "low": None, "high": None}).values()
         row = {"column": str(column), "better": way, "n": len(photos), "spearman": value}
         verdict = reason or _verdict(low or 0.0, high or 0.0, way)
@@ -153,10 +154,6 @@ def as_text(found: Mapping[str, Any]) -> str:
             rows.append((row["column"], row["better"], *figure, str(row["n"]), row["verdict"]))
         parts += ["\neach column's order against the ratings'", text.table(rows)]
     return "\n".join([*parts, *text.notes(found.get("notes", ()))])
-
-
-def _kendall(x: np.ndarray, y: np.ndarray) -> float:
-    return float(stats.kendalltau(x, y, method="asymptotic").statistic)
 
 
 def logistic(score: np.ndarray, b1: float, b2: float, b3: float, b4: float) -> np.ndarray:
@@ -188,22 +185,25 @@ def fit_logistic(score: np.ndarray, rating: np.ndarray) -> tuple[dict[str, float
         return None, f"{different} different scores: a fit of 4 parameters needs {_FEWEST_FITTED}"
     unit, size = np.abs(score).max(), np.abs(rating).max() or 1.0  # so that no square overflows
     centre, spread = (score / unit).mean(), (score / unit).std()
-    if spread < NEARLY_CONSTANT * abs(centre) or np.ptp(rating) == 0:
+    if spread < stats.NEARLY_CONSTANT * abs(centre) or np.ptp(rating) == 0:
         return None, "score or rating is too nearly constant to fit"
     z, y = (score / unit - centre) / spread, rating / size
 
     def lost(p: np.ndarray) -> float:
         """The share of the ratings' variance that the curve of slope exp(p[0]) about p[1] leaves."""
-        return float(1 - np.nan_to_num(pearson(special.expit(np.exp(p[0]) * (z - p[1])), y)) ** 2)
+        curve = special.expit(np.exp(p[0]) * (z - p[1]))
+        return float(1 - np.nan_to_num(stats.pearson(curve, y)) ** 2)
 
     quartiles = float(np.subtract(*np.quantile(z, (0.75, 0.25)))) or 1.0  # far below 1: heavy tails
     slopes = (np.log(_FLAT), np.log(_STEEP / min(quartiles, 1.0)))
     middles = (z.min() - _BEYOND, z.max() + _BEYOND)
     places = (*np.quantile(z, np.linspace(0, 1, 25)), *middles)
     start = min(map(np.array, itertools.product(np.linspace(*slopes, 13), places)), key=lost)
-    options = {"xatol": 1e-7, "fatol": 1e-13, "maxiter": 2000}
-    limits = (slopes, middles)
-    best = optimize.minimize(lost, start, method="Nelder-Mead", bounds=limits, options=options).x
+    fine: Any = {
+        "bounds": (slopes, middles),
+        "options": {"xatol": 1e-7, "fatol": 1e-13, "maxiter": 2000},
+    }
+    best = optimize.minimize(lost, start, method="Nelder-Mead", **fine).x
     b3, b4 = unit * (centre + spread * best[1]), unit * spread / np.exp(best[0])
     rise, low = size * np.polyfit(logistic(score, 1, 0, b3, b4), y, 1)
     return {"b1": float(low + rise), "b2": float(low), "b3": float(b3), "b4": float(b4)}, ""
@@ -220,7 +220,7 @@ def _photos(score: Any, rating: Any, scene: Any) -> pd.DataFrame:
             f"{score.shape}, {rating.shape} and {names.shape}"
         )
     both = np.isfinite(score) & np.isfinite(rating)
-    scenes = scene_numbers(names[both])
+    scenes = stats.scene_numbers(names[both])
     return pd.DataFrame({"score": score[both], "rating": rating[both], "scene": scenes})
 
 

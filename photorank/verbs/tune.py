@@ -30,8 +30,7 @@ from ..table.labels import Labels, match_labels, read_labels
 from ..table.record import record_of
 from .tuned import Tuned
 
-FEWEST_RATINGS, FEWEST_SCENES = 10, 5
-_FOLDS, _PHOTOS_PER_FOLD = 5, 10
+FEWEST_RATINGS, FEWEST_SCENES, _FOLDS, _PHOTOS_PER_FOLD = 10, 5, 5, 10
 
 
 def tune(
@@ -79,7 +78,9 @@ def tune(
     if photos.empty:
         raise ValueError("no photo here could be measured: there is nothing to tune on")
     rated, notes = (None, []) if given is None else match_labels(given, photos)
-    weighed = _to_weigh(ranked, columns, given.attrs["columns"] if given is not None else (), notes)
+    if rated is not None:
+        _check_ratings(rated["rating"])
+    weighed = _to_weigh(ranked, columns, () if given is None else given.attrs["columns"], notes)
     job = _Job(photos, weighed, _scenes(photos, rated, notes), source.settings, trials, seed, notes)
     return _on_copies(job, max_photos) if rated is None else _on_ratings(job, rated)
 
@@ -104,7 +105,6 @@ class _Job:
 
 
 def _on_ratings(job: _Job, rated: pd.DataFrame) -> Tuned:
-    _check_ratings(rated["rating"])
     groups = job.scenes.loc[rated.index].to_numpy(int)
     _check_scenes(groups, "rated photos")
     values = job.values(job.photos.loc[rated.index], job.columns)
