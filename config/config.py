@@ -40,7 +40,7 @@ def _setting(help: str, metavar: str = "", **checks: Any) -> Any:
 class DefaultWeights(BaseModel):
     """The weights where none are given: with CLIP's score and without."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     with_clip: dict[str, float]
     without_clip: dict[str, float]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import itertools
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +19,9 @@ from .best_of_scene import MARGIN, best_of_scene
 FEWEST = 3  # photos: with two every correlation is 1 or -1
 _FEWEST_FITTED = 5  # different scores; four parameters pass through fewer exactly
 _FLAT, _STEEP = 0.01, 100.0  # a straight line over the standard deviation, a step between quartiles
+_STARTS = 8  # the grid's best may lie beside a lesser valley
 _BEYOND = 10.0  # standard deviations that the middle may lie outside the scores
+_FINE = {"xatol": 1e-7, "fatol": 1e-13, "maxiter": 2000}
 _READINGS = {
     "spearman": "order: 1 as people order them, 0 unrelated, -1 reversed",
     "kendall": "pairs in the same order less pairs in the other, 1 to -1",
@@ -173,7 +176,7 @@ def fit_logistic(score: np.ndarray, rating: np.ndarray) -> tuple[dict[str, float
     bends to chance.
 
     For a given `b3, b4` the best `b1, b2` are a linear regression, so that two parameters remain:
-    the best of a grid of them, refined, which cannot diverge. Where a line or a step fits best, `b4`
+    the best few of a grid of them, refined, which cannot diverge. Where a line or a step fits best, `b4`
     ends at the border: 100 standard deviations, or 1/100 of the range between the quartiles.
 
     References:
@@ -198,12 +201,11 @@ def fit_logistic(score: np.ndarray, rating: np.ndarray) -> tuple[dict[str, float
     slopes = (np.log(_FLAT), np.log(_STEEP / min(quartiles, 1.0)))
     middles = (z.min() - _BEYOND, z.max() + _BEYOND)
     places = (*np.quantile(z, np.linspace(0, 1, 25)), *middles)
-    start = min(map(np.array, itertools.product(np.linspace(*slopes, 13), places)), key=lost)
-    fine: Any = {
-        "bounds": (slopes, middles),
-        "options": {"xatol": 1e-7, "fatol": 1e-13, "maxiter": 2000},
-    }
-    best = optimize.minimize(lost, start, method="Nelder-Mead", **fine).x
+    grid = map(np.array, itertools.product(np.linspace(*slopes, 13), places))
+    fine: Any = {"method": "Nelder-Mead", "bounds": (slopes, middles), "options": _FINE}
+    starts = heapq.nsmallest(_STARTS, grid, key=lost)
+    found = (optimize.minimize(lost, start, **fine) for start in starts)
+    best = min(found, key=lambda one: one.fun).x
     b3, b4 = unit * (centre + spread * best[1]), unit * spread / np.exp(best[0])
     rise, low = size * np.polyfit(logistic(score, 1, 0, b3, b4), y, 1)
     return {"b1": float(low + rise), "b2": float(low), "b3": float(b3), "b4": float(b4)}, ""
@@ -244,6 +246,5 @@ def _verdict(low: float, high: float, better: str) -> str:
 def _numbers(figure: Mapping[str, Any] | None) -> tuple[str, str]:
     if figure is None or figure["value"] is None:
         return "absent", ""
-    has_interval = figure["low"] is not None
-    interval = f"{figure['low']:.3f} to {figure['high']:.3f}" if has_interval else ""
-    return f"{figure['value']:.3f}", interval
+    low, high = figure["low"], figure["high"]
+    return f"{figure['value']:.3f}", "" if low is None else f"{low:.3f} to {high:.3f}"

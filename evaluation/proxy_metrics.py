@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from photorank.utils import text
+from photorank.utils import stats, text
 from photorank.utils.rows import measured_rows, numbers
 
 _FEWEST = 3  # with two photos every correlation is 1 or -1
@@ -117,8 +116,8 @@ def _sharpness_corr(photos: pd.DataFrame, absent: dict[str, str]) -> dict[str, A
     if reason:
         absent["sharpness_corr"] = reason
         return result
-    result["pearson"] = _rounded(stats.pearsonr(both.x, both.y).statistic)
-    result["spearman"] = _rounded(stats.spearmanr(both.x, both.y).statistic)
+    result["pearson"] = _rounded(stats.pearson(both.x.to_numpy(), both.y.to_numpy()))
+    result["spearman"] = _rounded(stats.spearman(both.x.to_numpy(), both.y.to_numpy()))
     return result
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import closing
+from copy import deepcopy
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,7 @@ def measured(plan: Plan) -> pd.DataFrame:
         shown = rows if settings.quiet else progress(rows, len(photos.files), "measuring")
         named = ({"file": file} | row for file, row in zip(photos.files, shown, strict=True))
         table = io.frame(named, names)
-    return with_record(table, photos.record | {"columns": columns})
+    return with_record(table, deepcopy(photos.record) | {"columns": deepcopy(columns)})
 
 
 def run(plan: Plan) -> pd.DataFrame:
@@ -87,7 +88,7 @@ def _ranked(measurements: pd.DataFrame, plan: Plan) -> tuple[pd.DataFrame, Recor
     record = Record(found=len(table), ranked=len(good), failed=len(table) - len(good))
     record |= {"columns": columns, "notes": notes}
     if good.empty:
-        table["final_score"] = np.nan
+        table = table.assign(final_score=np.nan)
     else:
         fused = fuse(good, columns, weights, plan.scale)
         table = table.join(fused.table)
@@ -111,6 +112,8 @@ def _to_weigh(
     weights = plan.weights
     if weights is None:
         weights = default_weights(table, columns, plan.settings, notes)
+        for note in notes[len(plan.notes) :]:
+            logger.info(note)
     own = [c for c in columns if c["name"] in weights or not c.get("foreign")]
     return [c for c in own if c["name"] in table], weights
 

@@ -15,6 +15,7 @@ from photorank.ranking.dedup import mark_duplicates
 from photorank.ranking.fusion import Scale
 from photorank.ranking.profiles import Profile
 from photorank.utils import io
+from photorank.utils.words import near
 
 from . import models, pipeline, weighing
 from .sources import OF_PHOTOS, Photos, photos_of
@@ -79,13 +80,13 @@ class Plan:
             photos = source if isinstance(source, Photos) else photos_of(source, settings)
             missing = models.missing(settings) if may_fetch else []
             plan = cls(settings, photos, Profile.load(settings.profile), missing=missing)
-        if settings.save_scale:
-            io.check_ours(settings.save_scale)
-            io.check_writable(Path(settings.save_scale).expanduser())
         if plan.missing:
             check_settings(settings, plan.profile)
         else:
             plan._settle()
+        if settings.save_scale:
+            io.check_ours(settings.save_scale)
+            io.check_writable(Path(settings.save_scale).expanduser())
         return plan
 
     def fetch(self) -> None:
@@ -114,13 +115,18 @@ class Plan:
             table = empty_table(self.columns)
             known = columns_of(table)
         self.weights = weighing.given_weights(self.settings, known)
-        self.scale, self.scale_name = weighing.scale_of(self.settings, known, record_of(table))
+        there = [column for column in known if column["name"] in table]
+        self.scale, self.scale_name = weighing.scale_of(self.settings, there, record_of(table))
         check_profile(self.profile, table)
         if self.columns:
             self._check_measured(table)
 
     def _check_measured(self, table: pd.DataFrame) -> None:
         """Find out before the work whether its table can be ranked as is asked."""
+        if wrong := [name for name in self.settings.lower_is_better if name not in table]:
+            raise ValueError(
+                f"lower_is_better: no numeric column {wrong[0]!r}; {near(wrong[0], map(str, table))}"
+            )
         if self.weights is not None and not set(self.weights) & set(table):
             raise ValueError(
                 f"none of the weighted columns ({', '.join(self.weights)}) is measured in this run, "

@@ -62,6 +62,8 @@ def photos_of(source: Any, settings: Settings) -> Photos:
             raw_beside_jpeg=found.raw_beside_jpeg,
             excluded=found.excluded,
         )
+        if len(folders) > 1:
+            record["folders"] = apart(folders)
     elif isinstance(source, Mapping):
         sources, files, record = list(source.items()), list(source), Record(source="pictures")
     else:
@@ -91,6 +93,12 @@ def common_parent(folders: Sequence[str]) -> Path:
     return Path(os.path.commonpath([real(folder) for folder in folders]))
 
 
+def apart(folders: Sequence[str]) -> list[str]:
+    """Each of them once, sorted, and none that lies in another, with which it is searched."""
+    every = sorted({real(folder) for folder in folders})
+    return [str(f) for f in every if not any(f != o and f.is_relative_to(o) for o in every)]
+
+
 def photos_in(folders: Sequence[str], settings: Settings) -> tuple[Found, Path]:
     """The photos of some folders without pictures that photorank draws, and what all lie in.
 
@@ -98,11 +106,12 @@ def photos_in(folders: Sequence[str], settings: Settings) -> tuple[Found, Path]:
         ValueError: a folder that cannot be read.
     """
     here, above = real("."), common_parent(folders)
-    every = [find(folder, photo_suffixes(), settings.exclude) for folder in folders]
+    searched = folders if len(folders) == 1 else apart(folders)
+    every = [find(folder, photo_suffixes(), settings.exclude) for folder in searched]
     found = every[0]
-    if len(every) > 1:  # a folder inside another one is searched with it
+    if len(every) > 1:
         found = Found(
-            photos=sorted({path for one in every for path in one.photos}),
+            photos=sorted(path for one in every for path in one.photos),
             skipped=sum((one.skipped for one in every), Counter()),
             excluded=sum(one.excluded for one in every),
             raw_beside_jpeg=sum(one.raw_beside_jpeg for one in every),

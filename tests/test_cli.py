@@ -632,3 +632,45 @@ def test_a_broken_tiff_is_a_row_and_no_lines_of_libtiff(
     assert rank(folder, "--quiet") == 0
     assert capfd.readouterr().err == ""
     assert pr.load("output/csvs/photos.csv")["error"].notna().sum() == 1
+
+
+def test_other_folders_of_one_parent_are_another_table(
+    tmp_path: Path, photo: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b", "c"):
+        Path("q", name).mkdir(parents=True)
+        Image.fromarray(photo).save(f"q/{name}/x.png")
+    flags = ("--weights", "contrast=1", "--quiet")
+    for folders in (("q/a", "q/b"), ("q/b", "q/c"), ("q/a", "q/b"), ("q",)):
+        assert rank(*flags, "--features", "contrast", *folders) == 0
+    assert len(list(Path("output/csvs").glob("*.csv"))) == 3
+
+
+ENDED = """
+import os, signal, sys
+from photorank.features.run import parts
+from photorank.cli.main import main
+
+real = parts.Part.of
+def of(*given):
+    os.kill(os.getpid(), signal.SIGTERM)
+    return real(*given)
+parts.Part.of = of
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_sigterm_ends_a_run_and_is_taken_for_no_fault_of_a_photo(folder: Path) -> None:
+    command = ["rank", str(folder), "--aesthetic", "none", "--workers", "0", "--cache", "c.sqlite"]
+    path = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", ENDED, *command],
+        env=path,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 143
+    assert done.stderr.splitlines()[-1] == "photorank: ended; no file is half-written"
+    assert pr.rank(folder, aesthetic="none", cache=folder / "c.sqlite")["error"].isna().all()

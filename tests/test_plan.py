@@ -73,3 +73,51 @@ def test_a_plan_of_a_table_opens_no_photo_and_keeps_what_it_was_given() -> None:
     assert (made.features, made.missing) == ([], [])
     assert made.run()["file"].to_list() == ["y", "x"]
     assert list(table) == ["file", "sharpness"]
+
+
+def test_a_result_that_is_changed_changes_no_other_run(folder: Path) -> None:
+    table = pr.rank(folder, aesthetic="none")
+    for column in table.attrs["photorank"]["columns"]:
+        column["better"] = "lower"
+    again = pr.rank(folder, aesthetic="none")
+    declared = {c["name"]: c["better"] for c in again.attrs["photorank"]["columns"]}
+    assert declared["quality"] == "higher"
+
+
+def test_a_scale_is_asked_only_of_columns_that_are_there() -> None:
+    table = pd.DataFrame({"file": ["x", "y"], "sharpness": [1.0, 2.0], "aesthetic": [0.1, 0.9]})
+    table.attrs["photorank"] = {
+        "columns": [
+            {"name": "aesthetic", "better": "higher", "version": "clip-xyz"},
+            {"name": "sharpness", "better": "higher", "version": "9"},
+        ]
+    }
+    scale = pr.fit_scale(table, "minmax")
+    without = table.drop(columns="aesthetic")
+    without.attrs = {"photorank": {"columns": table.attrs["photorank"]["columns"][1:]}}
+    ranked = pr.rank(without, scale=scale, weights={"sharpness": 1})
+    assert ranked["final_score"].to_list() == [1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"lower_is_better": "sharpnes"}, "no numeric column 'sharpnes'; did you mean sharpness"),
+        ({"weights": {"nosuch": 1}, "save_scale": "new/scale.json"}, "'nosuch' is no column"),
+    ],
+)
+def test_what_is_wrong_is_found_before_anything_is_measured_or_made(
+    folder: Path, settings: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    with pytest.raises(ValueError, match=message):
+        Plan.of(folder, Settings.load({"aesthetic": "none"} | settings))
+    assert not Path("new").exists()
+
+
+def test_a_folder_in_another_one_is_counted_once(folder: Path) -> None:
+    (folder / "sub").mkdir()
+    (folder / "sub" / "notes.txt").write_text("x")
+    found = Plan.of([folder, folder / "sub", folder], Settings.load({"aesthetic": "none"}))
+    assert isinstance(found.source, sources.Photos)
+    assert found.source.record["skipped"] == {"txt": 1}

@@ -7,7 +7,7 @@ import functools
 import logging
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from datetime import timedelta
 from typing import TypeVar
 
@@ -49,7 +49,9 @@ def each_once(said: set[str]) -> Iterator[None]:
         logger.removeFilter(is_new)
 
 
-def progress(items: Iterable[T], total: int, doing: str, unit: str = "photo") -> Iterator[T]:
+def progress(
+    items: Iterable[T], total: int, doing: str, unit: str = "photo"
+) -> Generator[T, None, None]:
     """Pass `items` on, showing how far they are: a bar on a terminal, else a line every 10 seconds."""
     shown = _bar if sys.stderr.isatty() else _lines
     yield from shown(items, total, doing, unit)

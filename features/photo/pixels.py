@@ -14,6 +14,12 @@ STRIP_PIXELS = 16_000_000  # under Pillow's bomb limit, which its crop() checks 
 class PhotoError(Exception):
     """A photo that cannot be measured; the message says why in one line."""
 
+    @property
+    def is_lasting(self) -> bool:
+        """Whether the file itself is to blame, and not the disk, a permission or too little memory."""
+        cause = self.__cause__
+        return getattr(cause, "errno", None) is None and not isinstance(cause, MemoryError)
+
 
 def reduce(image: Image.Image, factor: int) -> Image.Image:
     """Box-average by `factor` in a mode in which averaging makes sense, a strip at a time.

@@ -166,7 +166,7 @@ class _Run:
         try:
             return Photo.open(path, self.budget.hold)
         except PhotoError as error:  # itself it would keep what was decoded alive
-            return _Failed(str(error), _is_lasting(error))
+            return _Failed(str(error), error.is_lasting)
 
     def _measure(self, job: Job, photo: Photo) -> None:
         job.facts = [getattr(photo, name) for name in _OF_PHOTO]
@@ -244,9 +244,3 @@ def _key_now(path: str) -> PhotoKey | None:
         return photo_key(path)
     except OSError:
         return None
-
-
-def _is_lasting(error: PhotoError) -> bool:
-    """Whether the file itself is to blame, and not the disk, a permission or too little memory."""
-    cause = error.__cause__
-    return getattr(cause, "errno", None) is None and not isinstance(cause, MemoryError)

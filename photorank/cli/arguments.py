@@ -40,14 +40,22 @@ def add_table(parser: argparse.ArgumentParser) -> None:
     given.add_argument("--input_csv", dest="table", metavar="FILE", help="the same as FILE")
 
 
-def add_input(parser: argparse.ArgumentParser, also: str = "") -> None:
+def add_switches(parser: Any, switches: dict[str, str], everything: bool) -> None:
+    """Flags that are there or not; their help is shown if `everything` is."""
+    for flag, text in switches.items():
+        shown = text if everything else argparse.SUPPRESS
+        parser.add_argument(flag, action="store_true", help=shown)
+
+
+def add_input(parser: argparse.ArgumentParser, everything: bool, also: str = "") -> None:
     """Folders or a table, by place or by --input_dir."""
     given = parser.add_mutually_exclusive_group()
     text = "folders of photos, or a table (.csv, .json, .parquet)"
     given.add_argument("inputs", nargs="*", action="extend", default=[], metavar="DIR", help=text)
     same: Any = {"dest": "inputs", "nargs": 1, "action": "extend", "metavar": "DIR"}
     for flag in filter(None, ("--input_dir", also)):
-        given.add_argument(flag, **same, help="the same as DIR")
+        shown = "the same as DIR" if everything else argparse.SUPPRESS
+        given.add_argument(flag, **same, help=shown)
 
 
 def add_settings(
@@ -66,7 +74,7 @@ def add_settings(
         parser.add_argument(f"--{name}", **options)
     text = "a TOML file with any of these settings; flags go before it"
     hidden = argparse.SUPPRESS
-    parser.add_argument("--config", metavar="FILE", help=text if everything else hidden)
+    parser.add_argument("--config", metavar="FILE", help=text if everything or only else hidden)
     if not only:
         more = "show the flags that are seldom needed too"
         parser.add_argument("--help_all", action="help", help=more)
@@ -108,8 +116,10 @@ def the_input(command: str, inputs: list[str], flags: dict[str, Any]) -> Any:
         ValueError: nothing was given, or several that are not all folders.
     """
     names = flags.get("features", [])
+    given: list[str] = []
     while not inputs and len(names) > 1 and Path(names[-1]).expanduser().exists():
-        inputs = [names.pop(), *inputs]
+        given = [names.pop(), *given]
+    inputs = inputs or given
     if not inputs:
         raise ValueError(f"nothing to {command}: give a folder of photos (photorank {command} DIR)")
     if len(inputs) == 1:

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .arguments import add_switches
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -20,7 +22,7 @@ class Copying(NamedTuple):
     dry_run: bool = False
 
 
-def add_copying(parser: argparse.ArgumentParser) -> None:
+def add_copying(parser: argparse.ArgumentParser, everything: bool) -> None:
     """The flags of `Copying`."""
     group = parser.add_argument_group("copies of the best photos")
     group.add_argument("--copy_top", type=int, metavar="N", help="copy the first N; needs --to")
@@ -30,8 +32,7 @@ def add_copying(parser: argparse.ArgumentParser) -> None:
         "--keepers_only": "count and copy only the best of each group of near-duplicates",
         "--dry_run": "only say what would be copied",
     }
-    for flag, text in switches.items():
-        group.add_argument(flag, action="store_true", help=text)
+    add_switches(group, switches, everything)
 
 
 def taken_from(flags: dict[str, Any]) -> Copying:

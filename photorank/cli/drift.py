@@ -15,11 +15,10 @@ DRIFTED = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
-    sides = (("reference", "the table to compare with"), ("current", "the newer table"))
-    for name, text in sides:
-        given = parser.add_mutually_exclusive_group(required=True)
-        given.add_argument(name, nargs="?", metavar=name.upper(), help=text)
-        given.add_argument(f"--{name}", metavar="FILE", help=f"the same as {name.upper()}")
+    text = "the table to compare with, and the newer one"
+    parser.add_argument("tables", nargs="*", default=[], metavar="TABLE", help=text)
+    for name, place in (("reference", "first"), ("current", "second")):
+        parser.add_argument(f"--{name}", metavar="FILE", help=f"the same as the {place} TABLE")
     text = "what to compare (default: all in common but width, height, bytes)"
     parser.add_argument("--columns", nargs="+", action=Names, metavar="COLUMN", help=text)
     text = "count one photo of each of these, such as dup_group"
@@ -31,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
     parser.add_argument("--json", action="store_true", help="print the figures as JSON, no text")
 
 
-def run(reference: str, current: str, json: bool = False, **options: Any) -> int:
+def run(
+    tables: list[str], reference: str = "", current: str = "", json: bool = False, **options: Any
+) -> int:
     """Compare two tables, report, save and draw what moved."""
     from photorank.evaluation.drift_text import as_text
 
@@ -39,6 +40,10 @@ def run(reference: str, current: str, json: bool = False, **options: Any) -> int
     from ..verbs import drift
     from .summary import print_json
 
+    left = iter(tables)
+    reference, current = (given or next(left, "") for given in (reference, current))
+    if not current or next(left, ""):
+        raise ValueError("drift compares two tables: photorank drift OLD.csv NEW.csv")
     old, new = as_table(reference), as_table(current)
     found = drift.drift(old, new, **options)
     files = drift.write(old, new, found, Path(current).stem)

@@ -34,6 +34,10 @@ def run(
     ranked = load(path)
     found = evaluate.evaluate(ranked, labels)
     show.warn_of_gone(ranked)
+    if not json:
+        print(proxy_metrics.as_text(found))
+        if labels is not None:
+            print(agreement.as_text(found["agreement"]))
     files = [evaluate.write(found, path.stem), *evaluate.draw(ranked, path.stem, top_k)]
     if labels is not None and found["agreement"]["spearman"]:  # else there is no order to compare
         agreed = found["agreement"]
@@ -41,9 +45,6 @@ def run(
     if json:
         summary.print_json(found)
         return
-    print(proxy_metrics.as_text(found))
-    if labels is not None:
-        print(agreement.as_text(found["agreement"]))
     for file in files:
         print(f"look at {file}")
     print(f"for a page with thumbnails and reasons: {places.own_command()} show {path}")

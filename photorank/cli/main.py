@@ -107,7 +107,7 @@ def _with_command(argv: Sequence[str]) -> list[str]:
     if first in ("", "-h", "--help"):
         print(_TASKS + _all_commands())
         sys.exit(DONE)
-    if Path(first).expanduser().exists():
+    if first.startswith("-") or Path(first).expanduser().exists():
         return ["rank", *argv]
     hint = near(first, COMMANDS)
     print(f"photorank: {first!r} is no command, folder or table; {hint}", file=sys.stderr)
@@ -119,8 +119,8 @@ def _all_commands() -> str:
     return "\n".join(["commands (photorank COMMAND --help says more):", *lines])
 
 
-class _Terminated(Exception):  # noqa: N818  no error: a wish
-    """SIGTERM has come."""
+class _Terminated(BaseException):
+    """SIGTERM has come: no error, and so not to be caught as one of a photo or a feature."""
 
 
 def _prepare() -> None:

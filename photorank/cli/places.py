@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..sources import common_parent, folders_of
+from ..sources import apart, common_parent, folders_of
 
 
 def own_command() -> str:
@@ -51,16 +51,18 @@ def newest_table_or_demo() -> str:
 
 def default_output(source: Any) -> Path:
     """output/csvs/<folder>.csv, unless that was made from another folder of the same name."""
-    folder = the_place(source)
+    folder, folders = the_place(source), folders_of(source)
+    several = apart(folders) if len(folders) > 1 else []
     made_from = "table" if folder.is_file() else "source"
     name = name_of(source)
     csv = Path("output", "csvs", f"{name}.csv")
     record = csv.with_name(f"{name}.meta.json")
     try:
-        same = json.loads(record.read_text(encoding="utf-8")).get(made_from) == str(folder)
+        before = json.loads(record.read_text(encoding="utf-8"))
+        same = (before.get(made_from), before.get("folders", [])) == (str(folder), several)
     except (OSError, ValueError, AttributeError):
         same = not csv.exists()
-    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:8]
+    digest = hashlib.sha256(os.fsencode("\0".join([str(folder), *several]))).hexdigest()[:8]
     return csv if same else csv.with_name(f"{name}-{digest}.csv")
 
 

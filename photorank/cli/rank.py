@@ -7,17 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from . import copies
-from .arguments import add_input, add_settings, the_input, the_settings
+from .arguments import add_input, add_settings, add_switches, the_input, the_settings
 
 SOME_FAILED = 1
 
 
 def add_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
-    add_input(parser)
+    add_input(parser, everything)
     add_settings(parser, everything)
-    copies.add_copying(parser)
-    parser.add_argument("--evaluate", action="store_true", help="then do what `evaluate` does")
-    parser.add_argument("--json", action="store_true", help="print the record as JSON, no summary")
+    copies.add_copying(parser, everything)
+    switches = {
+        "--evaluate": "then do what `evaluate` does",
+        "--json": "print the record as JSON, last, and no summary",
+    }
+    add_switches(parser, switches, everything)
 
 
 def run(
@@ -45,9 +48,7 @@ def run(
     if is_table(source):
         record["table"] = str(places.the_place(source))
     written = save(table, output)
-    if json:
-        summary.print_json(record)
-    elif not settings.quiet:
+    if not (json or settings.quiet):
         summary.print_summary(table, record, written)
     summary.check_any_read(table, written)
     if evaluate:
@@ -55,4 +56,6 @@ def run(
 
         run_evaluate(str(output))
     copies.copy_best(table, copying)
+    if json:
+        summary.print_json(record)
     return SOME_FAILED if settings.strict and record["failed"] else 0

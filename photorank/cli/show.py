@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
     add_table(parser)
     text = "where to write the page (default: results/<table>.html)"
     parser.add_argument("--html", metavar="FILE", help=text)
-    copies.add_copying(parser)
+    copies.add_copying(parser, everything=True)
 
 
 def run(

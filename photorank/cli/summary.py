@@ -18,7 +18,7 @@ from rich.text import Text
 from photorank.ranking.classes import CLASSES
 from photorank.ranking.tags import Tagged
 from photorank.utils.rows import failed, measured_rows
-from photorank.utils.words import printable
+from photorank.utils.words import plural, printable
 
 from ..table.record import Record, record_of
 
@@ -72,7 +72,7 @@ def counted(done: int, what: str, failed: int, record: Record) -> str:
     """How many photos something was done with, how many failed, and what else lay there."""
     skipped = ", ".join(f"{n} {suffix}" for suffix, n in record.get("skipped", {}).items())
     return (
-        f"{done} photo{'s' * (done != 1)} {what}, {failed} failed"
+        f"{plural(done, 'photo')} {what}, {failed} failed"
         + (f", skipped: {skipped}" if skipped else "")
         + (f", excluded: {record['excluded']}" if record.get("excluded") else "")
     )

@@ -16,7 +16,7 @@ SOME_FAILED = 1
 
 
 def add_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
-    add_input(parser, "--input_csv")
+    add_input(parser, everything, "--input_csv")
     text = "where to write (default: output/tags/<folder>)"
     parser.add_argument("--output_dir", metavar="DIR", help=text)
     add_settings(parser, everything, without=("output_csv", "save_scale"))

@@ -53,7 +53,8 @@ def columns_of(table: pd.DataFrame, lower_is_better: Sequence[str] = ()) -> list
     Raises:
         ValueError: a name in `lower_is_better` that is no column.
     """
-    own = {c["name"]: c for c in [*_built_in(), *record_of(table).get("columns", [])]}
+    declared = [*_built_in(), *record_of(table).get("columns", [])]
+    own = {c["name"]: dict(c) for c in declared}  # whoever changes one changes no other table's
     numeric = [str(name) for name in table.select_dtypes("number").columns]
     reserved = {*FACTS, *FIRST_COLUMNS, *own}
     foreign = [n for n in numeric if n not in reserved]

@@ -30,7 +30,8 @@ class TagRecord(TypedDict, total=False):
 class Record(TypedDict, total=False):
     """Everything that a table says of itself; what a step does not know is not there.
 
-    Measuring: `source` (folder, "paths" or "pictures"; `table`: the file that was ranked), `found`,
+    Measuring: `source` (folder, "paths" or "pictures"; of several `folders`: what they lie in;
+    `table`: the file that was ranked), `found`,
     `beyond_limit`, `skipped` (files by suffix), `excluded`, `raw_beside_jpeg`, `columns`
     (declarations). Ranking: `photorank` (version), `settings`, `ranked`, `failed`,
     `near_duplicates`, `weights`, `scale`, `notes`, `seconds`, `tags`. `watch`: by it.
@@ -38,6 +39,7 @@ class Record(TypedDict, total=False):
 
     photorank: str
     source: str
+    folders: list[str]
     table: str
     found: int
     beyond_limit: int

@@ -21,6 +21,7 @@ from photorank.training.weights.held_out import Result, by_cell, judge, seen_by,
 from photorank.training.weights.search import Pairs, Ratings, kind_folds
 from photorank.utils.logging import progress
 from photorank.utils.rows import measured_rows
+from photorank.utils.stats import FEWEST_SCENES
 from photorank.utils.words import near, plural
 
 from .. import models
@@ -30,7 +31,7 @@ from ..table.labels import Labels, match_labels, read_labels
 from ..table.record import record_of
 from .tuned import Tuned
 
-FEWEST_RATINGS, FEWEST_SCENES, _FOLDS, _PHOTOS_PER_FOLD = 10, 5, 5, 10
+FEWEST_RATINGS, _FOLDS, _PHOTOS_PER_FOLD = 10, 5, 10
 
 
 def tune(
@@ -68,7 +69,7 @@ def tune(
             that are gone, an unknown column or setting.
     """
     for name, number in {"trials": trials, "max_photos": max_photos}.items():
-        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        if type(number) is not int or number < 1:
             raise ValueError(f"{name} is a whole number from 1 up, got {number!r}")
     given = None if labels is None else read_labels(labels)  # a mistake there costs no measuring
     if not isinstance(source, Plan):
@@ -210,15 +211,14 @@ def _to_weigh(
     for name in wanted:
         if name not in known:
             raise ValueError(f"columns: no ranked column {name!r}; {near(name, known)}")
-    names = list(wanted) or list(known)
+    names = [*wanted] or [*known]
     constant = [name for name in names if photos[name].nunique() < 2]
     if len(constant) == len(names):
         raise ValueError(
             f"every column is the same for all {len(photos)} photos ({', '.join(names) or 'none'}): "
             "there is nothing to weigh"
         )
-    if constant:
-        notes.append(f"the same for every photo, so not weighed: {', '.join(constant)}")
+    notes += [f"the same for every photo, so not weighed: {', '.join(constant)}"] * bool(constant)
     return [known[name] for name in names if name not in constant]
 
 

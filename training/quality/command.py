@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import logging
 import sys
 import zlib
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +24,12 @@ import cv2
 import numpy as np
 import pandas as pd
 import torch
-from tqdm import tqdm
 
 from photorank.evaluation.agreement import agreement
 from photorank.features.clip.model import checked_device
 from photorank.features.quality.encoder import WEIGHTS
 from photorank.utils.io import check_writable, write_table, write_text
+from photorank.utils.logging import progress, set_up_logging
 
 from ..folds import scene_folds
 from . import weights
@@ -37,10 +40,13 @@ from .labels import training_labels
 from .loop import ON_CPU, Recipe, Training
 from .photos import decode
 
+_MINUTES_OF_TWO_CORES = 0.005  # for a photo and its copy, once: docs/quality.md
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train as `arguments` say. Exit code 2 for what is wrong with them, which is said; 130: interrupted."""
     given = _arguments(arguments)
+    set_up_logging(logging.INFO)
     is_new = not given.out.exists()
     try:
         _Run(given).run()
@@ -105,7 +111,8 @@ class _Run:
         out, files = self.given.out, self.labels["file"]
         print(f"decoding {len(files):,} photos", flush=True)
         self.views = decode([self.given.photos / file for file in files])
-        with self._progress() as self.shown:
+        with closing(self._progress()) as shown:
+            self.step = partial(next, shown, None)
             found = self._judge()
             network = self._trained(np.arange(len(files)), "all")
         weights.save(network, out)
@@ -118,18 +125,20 @@ class _Run:
             part.unlink(missing_ok=True)
         print(f"{text}\nwrote {out}")
 
-    def _progress(self) -> tqdm[Any]:
-        """Over all that is trained: so it tells after a few steps how long it will take."""
-        if self.given.heads_only:
-            return tqdm(disable=True)
+    def _progress(self) -> Generator[int, None, None]:
+        """A step at each `next`, over all that is trained; how long it takes is said before it begins."""
         steps = [len(fold.train) // self.recipe.batch for fold in self.judged]
-        steps.append(len(self.labels) // self.recipe.batch)
-        print(
-            f"training on {self.device}: {len(self.judged)} of {PARTS} parts, then all, "
-            f"{self.recipe.epochs} epochs each",
-            flush=True,
-        )
-        return tqdm(total=sum(steps) * self.recipe.epochs, unit="step")
+        total = (sum(steps) + len(self.labels) // self.recipe.batch) * self.recipe.epochs
+        if self.given.heads_only:
+            total = 0
+        else:
+            minutes = total * self.recipe.batch * _MINUTES_OF_TWO_CORES
+            print(
+                f"training on {self.device}: {len(self.judged)} of {PARTS} parts, then all, "
+                f"{self.recipe.epochs} epochs each; two cores take about {minutes:,.0f} minutes",
+                flush=True,
+            )
+        return progress(range(total), total, "training", "step")
 
     def _judge(self) -> list[tuple[pd.DataFrame, Judged]]:
         found = []
@@ -157,10 +166,10 @@ class _Run:
         if part.is_file():
             training.resume(part)
             print(f"{name}: going on after epoch {training.epoch}", flush=True)
-        self.shown.set_description(name)
-        self.shown.update(training.step)
+        for _ in range(training.step):
+            self.step()
         while training.epoch < self.recipe.epochs:
-            training.run_epoch(self.views, self.ratings, rows, self.shown.update)
+            training.run_epoch(self.views, self.ratings, rows, self.step)
             training.save(part)
         return training.average
 

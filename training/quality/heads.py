@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import nn
-from tqdm import tqdm
 
 from photorank.features.quality.network import Network, fused
+from photorank.utils.logging import progress
 
 from .loss import GOOD, of_falls, of_levels
 from .photos import copies_seen, goal
@@ -134,7 +134,7 @@ def _fitted(head: nn.Linear, wrong: Callable[[], torch.Tensor]) -> nn.Linear:
 def _seen(encode: Encode, views: Sequence[np.ndarray], ratings: np.ndarray, seed: int) -> Vectors:
     before, after, levels = [], [], []
     copies = copies_seen(encode, views, encode(views), COPIES, seed)
-    for one in tqdm(copies, total=COPIES * len(views), unit="copy"):
+    for one in progress(copies, COPIES * len(views), "degraded copies"):
         before.append(one.before)
         after.append(one.after)
         levels.append(goal(one.copy))
