@@ -47,6 +47,8 @@ def _given_scale(given: Any, columns: list[dict[str, Any]]) -> Scale:
     if isinstance(given, str) and given == DEFAULT_SCALE:
         given = DEFAULT_SCALE_FILE
     if isinstance(given, str | os.PathLike):
+        if not os.path.exists(os.path.expanduser(given)):
+            raise ValueError(f"no scale file {str(given)!r}: give one, or default, which ships")
         return Scale.load(given, columns)
     if not hasattr(given, "normalise"):
         raise ValueError(f"scale is a saved scale's file or what fit_scale returned, got {given!r}")

@@ -144,7 +144,10 @@ def test_a_new_version_is_written_and_never_over_an_old_one(
 def test_a_wish_that_one_tag_cannot_have_does_not_stop_the_others(table: pd.DataFrame) -> None:
     table["contrast"] = np.random.default_rng(2).random(len(table))
     labels = labelled(table)
-    labels["low_contrast"] = np.random.default_rng(3).integers(0, 2, len(table))
+    labels["low_contrast"] = (
+        np.random.default_rng(3).random(len(table)) > table["contrast"] / 2 + 0.25
+    )
+    labels["low_contrast"] = labels["low_contrast"].astype(int)
     found = pr.calibrate(table, labels, precision=0.95)
     assert list(found.figures.index) == ["noisy"]
     (note,) = found.notes
@@ -342,9 +345,18 @@ def test_what_50_chosen_labels_are_worth(shared_data: Path) -> None:
 
 
 def test_labels_that_the_score_does_not_follow_are_named(table: pd.DataFrame) -> None:
-    chance = np.random.default_rng(0).integers(0, 2, len(table))
-    found = pr.calibrate(table, pd.DataFrame({"image": table["file"], "noisy": chance}))
-    assert any("noisy: its score may not tell these labels apart" in note for note in found.notes)
+    """Where it tells nothing at all (AUC .5 or less), the threshold stays."""
+    by_chance = {}
+    for seed in range(8):
+        chance = np.random.default_rng(seed).integers(0, 2, len(table))
+        labels = pd.DataFrame({"image": table["file"], "noisy": chance})
+        try:
+            by_chance[seed] = "; ".join(pr.calibrate(table, labels).notes)
+        except ValueError as error:
+            by_chance[seed] = str(error)
+    said = list(by_chance.values())
+    assert any("nothing to calibrate: noisy: its score does not tell" in one for one in said)
+    assert any("noisy: its score may not tell these labels apart" in one for one in said)
 
 
 def test_a_spreadsheet_with_semicolons(table: pd.DataFrame, tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_explain_names_defects_and_tags_in_plain_words(
 @pytest.mark.parametrize(
     ("file", "message"),
     [
-        ("god.jpg", r"no photo 'god.jpg' in this table; did you mean good.jpg"),
+        ("god.jpg", r"no photo 'god.jpg' in this table; the nearest name is .good.jpg"),
         (Path("broken.jpg"), "broken.jpg failed and has no score: not a picture"),
     ],
 )
@@ -215,10 +215,8 @@ def test_no_photo_is_among_the_best_and_the_worst(n: int) -> None:
 def test_a_misspelt_name_is_sought_in_the_whole_table(ranked: pd.DataFrame) -> None:
     many = pd.concat([ranked.head(1).assign(file=f"x{i}.png", path="") for i in range(60)])
     many = pd.concat([many, ranked])
-    with pytest.raises(ValueError, match=r"did you mean turned\.png"):
+    with pytest.raises(ValueError, match=r"nearest name is .turned\.png"):
         pr.explain(many, "turnd.png")
-    with pytest.raises(ValueError, match=r"there is: x0.png, .*, x39.png and 24 more$"):
-        pr.explain(many, "Zermatt 2024.webp")
 
 
 def test_evaluate_on_a_table_that_is_not_ranked() -> None:

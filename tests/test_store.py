@@ -238,7 +238,7 @@ def test_trouble_of_the_machine_is_not_the_file_s(
 ) -> None:
     error = PhotoError("failed")
     error.__cause__ = cause
-    assert EXTRACT._is_lasting(error) is is_lasting
+    assert error.is_lasting is is_lasting
 
 
 def test_a_photo_replaced_before_it_is_read_has_the_new_one_s_values(

@@ -382,9 +382,9 @@ def test_the_command_writes_weights_plot_and_verdict(
     assert main(arguments) == 0
     out = capsys.readouterr().out
     assert "60 photos, 15 scenes" in out
-    assert "The tuned weights are" in out
+    assert "Weights tuned so are" in out
     assert "look at results/tuning_mine.png" in out
-    assert "wrote best_weights.json\nto rank by these weights: photorank rank" in out
+    assert "wrote best_weights.json\nlook at" in out  # no better: nobody is told to use them
     assert main(["rank", "mine.csv", "--weights", "best_weights.json", "--quiet"]) == 0
     assert main(arguments) == 0
     assert "wrote best_weights.json, in the place of an earlier one" in capsys.readouterr().out

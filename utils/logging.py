@@ -17,9 +17,16 @@ logger = logging.getLogger("photorank")
 _SECONDS_BETWEEN_LINES = 10
 
 
+class _Handler(logging.Handler):
+    """Writes to what is standard error now: a progress bar puts lines above itself."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=sys.stderr)
+
+
 def set_up_logging(level: int) -> None:
     """Send photorank's log lines to standard error, each with its time; called by the command only."""
-    handler = logging.StreamHandler()
+    handler = _Handler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
     logger.handlers = [handler]
     logger.setLevel(level)

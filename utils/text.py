@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import shutil
+import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 
@@ -10,7 +12,12 @@ WIDTH = 100
 _NAME = 60  # a longer one is broken, so that words have room
 
 
-def table(rows: Iterable[Sequence[str]], width: int = WIDTH) -> str:
+def width() -> int:
+    """Columns that a line may take: `WIDTH`, or those of a narrower terminal."""
+    return min(WIDTH, shutil.get_terminal_size().columns) if sys.stdout.isatty() else WIDTH
+
+
+def table(rows: Iterable[Sequence[str]]) -> str:
     """Columns side by side: names at first and words at last, wrapped, figures to the right between.
 
     >>> print(table([("", "value", ""), ("noise", "0.25", "of the photo")]))
@@ -31,7 +38,7 @@ def table(rows: Iterable[Sequence[str]], width: int = WIDTH) -> str:
     for row in rows:
         grid.add_row(*map(Text, row))
     written = io.StringIO()
-    Console(file=written, width=width, color_system=None, force_jupyter=False).print(grid)
+    Console(file=written, width=width(), color_system=None, force_jupyter=False).print(grid)
     return "\n".join(line.rstrip() for line in written.getvalue().rstrip("\n").split("\n"))
 
 
@@ -40,7 +47,7 @@ def notes(said: Iterable[str]) -> list[str]:
     return [
         textwrap.fill(
             f"note: {note}",
-            WIDTH,
+            width(),
             subsequent_indent="  ",
             break_long_words=False,
             break_on_hyphens=False,

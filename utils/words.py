@@ -21,6 +21,13 @@ def near(name: str, known: Iterable[str]) -> str:
     return f"did you mean {' or '.join(close)}?" if close else there_is(known)
 
 
+def nearest(path: str, files: Iterable[object]) -> str:
+    """The file whose name is most like that of `path`."""
+    name = path.replace("\\", "/").rpartition("/")[2].lower()
+    by_name = {str(file).lower(): str(file) for file in files}
+    return by_name[difflib.get_close_matches(name, by_name, n=1, cutoff=0)[0]]
+
+
 def there_is(known: Iterable[str]) -> str:
     """The known names; of very many the first."""
     names = list(known)

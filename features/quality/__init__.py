@@ -23,7 +23,7 @@ LEVELS = (
 MOST = 5.0
 COLUMNS = (
     Column("quality", range=(0, 1)),
-    *(Column(name, "neither", "level of training/degradations.py", (0, MOST)) for name in LEVELS),
+    *(Column(name, "neither", "level, 0 to 5", (0, MOST)) for name in LEVELS),
 )
 
 

@@ -75,9 +75,6 @@ def add_settings(
     text = "a TOML file with any of these settings; flags go before it"
     hidden = argparse.SUPPRESS
     parser.add_argument("--config", metavar="FILE", help=text if everything or only else hidden)
-    if not only:
-        more = "show the flags that are seldom needed too"
-        parser.add_argument("--help_all", action="help", help=more)
 
 
 def _options(name: str, usual: Any) -> dict[str, Any]:

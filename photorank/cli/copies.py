@@ -48,6 +48,8 @@ def taken_from(flags: dict[str, Any]) -> Copying:
         raise ValueError(
             "--copy_top N and --to DIR go together, and --link, --keepers_only and --dry_run with them"
         )
+    if wanted.to and Path(wanted.to).expanduser().is_file():
+        raise ValueError(f"--to {wanted.to} is a file: give a folder, there or not yet there")
     return wanted
 
 
@@ -56,12 +58,16 @@ def copy_best(table: pd.DataFrame, wanted: Copying) -> None:
     if not wanted.copy_top:
         return
     from photorank.utils.rows import measured_rows
+    from photorank.utils.words import plural
 
     from ..verbs.copy import copy
     from ..verbs.show import keepers
 
     chosen = measured_rows(table)
     chosen = (keepers(chosen) if wanted.keepers_only else chosen).head(wanted.copy_top)
-    made = copy(chosen, wanted.to, wanted.link, wanted.dry_run)
+    folder = Path(wanted.to).expanduser().absolute()
+    made = copy(chosen, folder, link=wanted.link, dry_run=wanted.dry_run)
     done = "would be" if wanted.dry_run else "are"
-    print(f"{len(made)} photos {done} in {Path(wanted.to).expanduser().absolute()}")
+    others = len(set(folder.glob("*")) - set(made))
+    beside = f", beside {plural(others, 'other file')} that lay there" if others else ""
+    print(f"{len(made)} photos {done} in {folder}{beside}")

@@ -17,4 +17,8 @@ def run(file: str, table: str | None = None) -> None:
     from ..verbs.show import explain
     from . import places
 
-    print(explain(load(table or places.newest_table()), file))
+    path = table or places.newest_table()
+    try:
+        print(explain(load(path), file))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error

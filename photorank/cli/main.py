@@ -18,6 +18,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from photorank.utils.logging import set_up_logging
 from photorank.utils.words import near
@@ -29,12 +30,12 @@ DONE, WRONG_USE, INTERRUPTED, TERMINATED = 0, 2, 130, 143
 COMMANDS = {
     "rank": "rank folders of photos, or a table of measurements",
     "explain": "say in words why a photo stands where it stands",
-    "tag": "say of each photo what is amiss with it, and what to do",
+    "tag": "say what is amiss with each photo, and what to do",
     "show": "a page to look at a ranking, and copies of the best",
     "evaluate": "figures and pictures of a ranking",
-    "tune": "find the weights that fit your ratings or your photos, and what they are worth",
-    "calibrate": "fit the thresholds of the tags to your labels, or choose photos to label",
-    "drift": "whether photos measure otherwise than those of a reference table",
+    "tune": "find the weights that fit your ratings or photos, and their worth",
+    "calibrate": "fit the thresholds of the tags to your labels",
+    "drift": "whether photos measure otherwise than earlier ones",
     "watch": "score the photos that arrive in a folder, and say when they drift",
     "download": "fetch all models, for use without a network",
 }
@@ -43,11 +44,11 @@ COMMANDS = {
 _TASKS = """\
 photorank puts the photos of a folder in order, best first, with the reasons.
 
-  photorank ~/shoot                     rank a folder
-  photorank show                        look at it: a page with thumbnails and reasons
-  photorank tag ~/shoot                 what is amiss with each photo: blurry, too dark, ...
-  photorank tune --labels stars.csv     fit the weights to your own ratings
-  photorank drift old.csv new.csv       compare two batches of photos
+  photorank ~/shoot                  rank a folder
+  photorank show                     look at it: thumbnails and reasons on a page
+  photorank tag ~/shoot              what is amiss: blurry, too dark, ...
+  photorank tune --labels stars.csv  fit the weights to your own ratings
+  photorank drift old.csv new.csv    compare two batches of photos
 
 """
 
@@ -66,12 +67,14 @@ def main(argv: Sequence[str]) -> int:
     """
     name, *words = _with_command(argv)
     command = importlib.import_module(f".{name}", __package__)
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=f"photorank {name}",
         description=command.__doc__,
         argument_default=argparse.SUPPRESS,
     )
     command.add_arguments(parser, "--help_all" in words)
+    seldom = "show the flags that are seldom needed too"
+    parser.add_argument("--help_all", action="help", help=seldom)
     arguments = vars(parser.parse_args(words))
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")  # file names need not be UTF-8
@@ -92,6 +95,17 @@ def main(argv: Sequence[str]) -> int:
         return WRONG_USE
 
 
+class _Parser(argparse.ArgumentParser):
+    """A mistake is one line, with what may have been meant."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say it, and end with code 2."""
+        wrong = message.partition("unrecognized arguments: ")[2].split(" ")[0].split("=")[0]
+        hint = near(wrong, self._option_string_actions) if wrong.startswith("--") else ""
+        more = hint if "did you mean" in hint else f"{self.prog} --help_all says what may be typed"
+        self.exit(WRONG_USE, f"{self.prog}: {message}; {more}\n")
+
+
 def _with_command(argv: Sequence[str]) -> list[str]:
     """The words typed, with `rank` before what is there to be ranked.
 
@@ -109,7 +123,7 @@ def _with_command(argv: Sequence[str]) -> list[str]:
         sys.exit(DONE)
     if first.startswith("-") or Path(first).expanduser().exists():
         return ["rank", *argv]
-    hint = near(first, COMMANDS)
+    hint = "it is not there" if os.sep in first else near(first, COMMANDS)
     print(f"photorank: {first!r} is no command, folder or table; {hint}", file=sys.stderr)
     sys.exit(WRONG_USE)
 

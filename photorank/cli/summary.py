@@ -94,14 +94,14 @@ def _best_and_worst(ranked: pd.DataFrame, weights: Mapping[str, float], columns:
         shown = ranked.iloc[[*range(_FIRST), *range(-_LAST, 0)]]
     why = "against the folder's mean" if len(ranked) > 1 else "what adds up to it"
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("rank", "score"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in ("file", why):
-        table.add_column(name, no_wrap=True)
     parts = ranked[[f"{name}_contribution" for name in weights]]
     above = parts.loc[shown.index] - (parts.mean() if len(ranked) > 1 else 0)
     width = max(16, min(40, columns // 2 - 8))
     files = [printable(file, width) for file in shown["file"]]
+    table.add_column("rank", justify="right", min_width=4)
+    table.add_column("score", justify="right", min_width=5)
+    table.add_column("file", no_wrap=True, min_width=max(map(cell_len, files)))
+    table.add_column(why, no_wrap=True, overflow="ellipsis")
     room = columns - max(map(cell_len, files)) - len("rank  score    ")
     for place, ((_, row), reasons) in enumerate(
         zip(shown.iterrows(), _reasons(above), strict=True)

@@ -51,6 +51,8 @@ def run(
     own = {name: given.pop(name) for name in _OWN if name in given}
     settings = the_settings(given, config)
     chosen = Path(source or places.newest_table_or_demo())
+    if source is None:
+        print(f"tuning on {chosen}, the newest table (photorank tune TABLE takes another)")
     plan = Plan.of(chosen, settings, NO_COPIES, may_fetch=True)
     check_output(Path(output))
     plan.fetch()
@@ -58,6 +60,7 @@ def run(
     print(f"{chosen}: {tuned.report()}")
     again = ", in the place of an earlier one" if Path(output).expanduser().exists() else ""
     print(f"wrote {tuned.save(output)}{again}")
-    print(f"to rank by these weights: photorank rank DIR --weights {output}")
+    if tuned.is_better:
+        print(f"to rank by these weights: photorank rank DIR --weights {output}")
     name = chosen.stem if chosen.is_file() else chosen.resolve().name
     print(f"look at {tuned.plot(Path('results', f'tuning_{name}.png'))}")

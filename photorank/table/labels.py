@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -14,6 +13,7 @@ import pandas as pd
 
 from photorank.utils.io import read_table
 from photorank.utils.rows import numbers
+from photorank.utils.words import nearest
 
 from .columns import is_empty
 
@@ -114,7 +114,7 @@ def match_labels(
     if not usable:
         raise ValueError(
             f"no label fits a photo: {'; '.join(notes)}; the photos are named like "
-            f"{_nearest(names[0], photos['file'])!r}: name them so in the labels, or by path"
+            f"{nearest(names[0], photos['file'])!r}: name them so in the labels, or by path"
         )
     rows = photos.index[[found[i][0] for i in usable]]
     by_photo = labels.iloc[usable].set_axis(rows, axis=0).groupby(level=0, sort=False)
@@ -123,12 +123,6 @@ def match_labels(
         notes.append(f"{count}: the {of_several} counts for each photo")
     how = {"rating": of_several, "scene": "first"}
     return by_photo.agg({name: how[name] for name in labels.columns if name in how}), notes
-
-
-def _nearest(label: str, files: Iterable[str]) -> str:
-    """The photo's name that is most like a label's: it shows what the label should have been."""
-    name = label.replace("\\", "/").rpartition("/")[2]
-    return difflib.get_close_matches(name, map(str, files), n=1, cutoff=0)[0]
 
 
 def name_column(labels: pd.DataFrame) -> str:

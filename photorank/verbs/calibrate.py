@@ -109,11 +109,11 @@ def calibrate(
     given = labels if isinstance(labels, pd.DataFrame) else io.read_table(labels)
     tagged, _ = told(marked(as_table(table)), base)
     photos = measured_rows(tagged)
+    asked = _labelled(given, judged(base, photos), only)
+    answers = read_answers(given, asked)
     rows: dict[str, dict[str, Any]] = {}
     notes: list[str] = []
     curves: dict[str, tuple[np.ndarray, np.ndarray, float]] = {}
-    asked = _labelled(given, judged(base, photos), only)
-    answers = read_answers(given, asked)
     for tag in asked:
         scores = photos[f"{tag}_score"].dropna()
         truth, said = _truth(answers, tag, photos.loc[scores.index])
@@ -126,8 +126,7 @@ def calibrate(
             notes.append(f"{tag}: {error}, so it stays as it was")
             continue
         rows[tag] = {"before": base.threshold(tag)} | fitted
-        low = fitted["auc"]["low"]
-        if low is not None and low <= 0.5:
+        if (fitted["auc"]["low"] or 1) <= 0.5:
             notes.append(f"{tag}: its score may not tell these labels apart (AUC .5 is chance)")
     if not rows:
         raise ValueError(f"nothing to calibrate: {'; '.join(notes) or 'no label is filled in'}")
@@ -152,13 +151,15 @@ def _fitted(
     """A tag's figures, and its labelled scores, labels and threshold, for its curve.
 
     Raises:
-        ValueError: no threshold has the wished precision.
+        ValueError: the score does not tell the labels apart, or no threshold has the wished precision.
     """
     label, every = truth["rating"].to_numpy(), scores.to_numpy()
     score = scores[truth.index].to_numpy()
+    figures = detection(score, label, truth.get("scene"))
+    if figures["auc"]["value"] <= 0.5:
+        raise ValueError("its score does not tell these labels apart (AUC .5 is chance)")
     chance = likely(every, likelihood(score, label))
     cut, right, found = threshold(every, chance, precision, recall)
-    figures = detection(score, label, truth.get("scene"))
     figures |= {"threshold": cut, "precision": right, "recall": found}
     return figures, (score, label, cut)
 

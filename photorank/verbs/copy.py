@@ -16,7 +16,7 @@ from ..table.columns import check_columns
 
 
 def copy(
-    table: pd.DataFrame, to: str | os.PathLike[str], link: bool = False, dry_run: bool = False
+    table: pd.DataFrame, to: str | os.PathLike[str], *, link: bool = False, dry_run: bool = False
 ) -> list[Path]:
     """Copy the photos of `table` into a folder: 001_IMG_2041.jpg, 002_..., in the order of the table.
 

@@ -12,7 +12,7 @@ from photorank.features.photo.image import Photo, PhotoError
 from photorank.training.degradations import LEVELS, degrade
 from photorank.utils.logging import progress
 from photorank.utils.rows import measured_rows
-from photorank.utils.text import WIDTH
+from photorank.utils.text import width
 
 from ..table.columns import with_names
 from ..table.files import as_table
@@ -62,4 +62,4 @@ def sensitivity(
 
 def as_text(shares: pd.DataFrame) -> str:
     """The shares in lines."""
-    return shares.to_string(float_format="{:.2f}".format, line_width=WIDTH)
+    return shares.to_string(float_format="{:.2f}".format, line_width=width())

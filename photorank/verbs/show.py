@@ -20,9 +20,10 @@ from photorank.evaluation.plots import montage as montages
 from photorank.features.photo.image import Photo, PhotoError
 from photorank.features.quality import LEVELS, MOST
 from photorank.utils import io
+from photorank.utils.find import real
 from photorank.utils.logging import logger
 from photorank.utils.rows import measured_rows
-from photorank.utils.words import near
+from photorank.utils.words import nearest
 
 from ..table.columns import check_columns, columns_of
 
@@ -60,10 +61,8 @@ def show(
             contact_sheet(table, page, _picture, title)
             return Page(page.read_text(encoding="utf-8"))
     target = Path(html).expanduser()
-    io.check_ours(target)
     where = target.absolute().parent
-    io.write(target, lambda part: contact_sheet(table, part, _picture, title, where))
-    return target
+    return io.write_ours(target, lambda part: contact_sheet(table, part, _picture, title, where))
 
 
 def montage(table: pd.DataFrame, path: str | os.PathLike[str], title: str = "") -> Path:
@@ -81,15 +80,13 @@ def montage(table: pd.DataFrame, path: str | os.PathLike[str], title: str = "") 
     target = Path(path).expanduser()
     if target.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise ValueError(f"a montage is a .png or .jpg by its suffix, got {str(path)!r}")
-    io.check_ours(target)
     photos = measured_rows(table)
     captions = [
         montages.Caption(str(row["file"]), _number(row, "rank"), row["final_score"], copies)
         for (_, row), copies in zip(photos.iterrows(), _group_sizes(photos), strict=True)
     ]
     pictures = map(_picture, photos["path"])
-    io.write(target, lambda part: montages.montage(pictures, captions, part, title))
-    return target
+    return io.write_ours(target, lambda part: montages.montage(pictures, captions, part, title))
 
 
 def warn_of_gone(table: pd.DataFrame) -> None:
@@ -192,11 +189,14 @@ def _row(table: pd.DataFrame, file: str | os.PathLike[str]) -> Mapping[str, Any]
             "is table['file'].iloc[i]"
         )
     file = os.fspath(file)
-    rows = table[(table["file"] == file) | (table["path"] == file)]
+    here = str(real(file))  # as a shell completes it
+    rows = table[(table["file"] == file) | table["path"].isin([file, here])]
     if rows.empty:
         rows = table[[str(name).rsplit("/", 1)[-1] == file for name in table["file"]]]
     if rows.empty:
-        raise ValueError(f"no photo {file!r} in this table; {near(file, map(str, table['file']))}")
+        raise ValueError(
+            f"no photo {file!r} in this table; the nearest name is {nearest(file, table['file'])!r}"
+        )
     if len(rows) > 1:
         raise ValueError(
             f"{len(rows)} photos are called {file!r}: give one of {', '.join(rows['path'][:5])}"

@@ -51,6 +51,11 @@ class Tuned(Mapping[str, float]):
     cells: pd.DataFrame = field(default_factory=pd.DataFrame)
     seen: pd.DataFrame = field(default_factory=pd.DataFrame)
 
+    @property
+    def is_better(self) -> bool:
+        """Whether they beat each baseline on photos that were held out."""
+        return bool((self.differences["low"] > 0).all())
+
     def __repr__(self) -> str:
         return self.report()
 
@@ -112,7 +117,7 @@ class Tuned(Mapping[str, float]):
         parts += ["\nproxy metrics (see `photorank evaluate`)", _proxy(self.proxy)]
         shares = (f"{name}={share:.3f}" for name, share in self.weights.items())
         parts += [f"\nweights, tuned on all photos: {','.join(shares)}", ""]
-        parts.append(textwrap.fill(self.verdict, text.WIDTH))
+        parts.append(textwrap.fill(self.verdict, text.width()))
         return "\n".join(parts)
 
     def _seen(self) -> str:

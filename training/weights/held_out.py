@@ -168,7 +168,7 @@ def seen_by(pairs: Pairs, columns: Sequence[str], seed: int) -> pd.DataFrame:
 
 
 def verdict(result: Result, chance: float) -> str:
-    """Whether the tuned weights are any better than each baseline, in words."""
+    """Whether weights tuned so are any better than each baseline, in words; each fold tunes its own."""
     better: list[str] = []
     same: list[str] = []
     worse: list[str] = []
@@ -180,14 +180,14 @@ def verdict(result: Result, chance: float) -> str:
         (better if row["low"] > 0 else worse if row["high"] < 0 else same).append(figure)
     said = []
     if worse:
-        said.append(f"The tuned weights are worse than {_listed(worse)}: do not use them.")
+        said.append(f"Weights tuned so are worse than {_listed(worse)}: do not use them.")
     if same:
         said.append(
-            f"The tuned weights are no better than {_listed(same)} on held-out photos: "
+            f"Weights tuned so are no better than {_listed(same)} on held-out photos: "
             "keep the simpler ones."
         )
     if better:
-        subject = "They are" if said else "The tuned weights are"
+        subject = "They are" if said else "Weights tuned so are"
         said.append(f"{subject} better than {_listed(better)}.")
     control = result.held_out.set_index("contestant").loc[CONTROL]
     if control["low"] > chance:
