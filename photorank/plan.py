@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pandas as pd
 
 from photorank.config.config import Settings
 from photorank.features.base import declare
+from photorank.features.run.database import check_ours as check_cache
 from photorank.ranking.dedup import mark_duplicates
 from photorank.ranking.fusion import Scale
 from photorank.ranking.profiles import Profile
@@ -84,6 +86,9 @@ class Plan:
             check_settings(settings, plan.profile)
         else:
             plan._settle()
+        if cache := models.cache_of(settings):
+            with suppress(OSError):  # one that cannot be read costs a line and the memory
+                check_cache(Path(cache).expanduser())
         if settings.save_scale:
             io.check_ours(settings.save_scale)
             io.check_writable(Path(settings.save_scale).expanduser())

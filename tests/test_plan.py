@@ -121,3 +121,9 @@ def test_a_folder_in_another_one_is_counted_once(folder: Path) -> None:
     found = Plan.of([folder, folder / "sub", folder], Settings.load({"aesthetic": "none"}))
     assert isinstance(found.source, sources.Photos)
     assert found.source.record["skipped"] == {"txt": 1}
+
+
+def test_somebody_else_s_file_as_cache_is_refused_before_anything_is_measured(folder: Path) -> None:
+    (folder / "notes.txt").write_text("mine " * 40)
+    with pytest.raises(ValueError, match="is no cache of photorank's"):
+        Plan.of(folder, Settings.load({"aesthetic": "none", "cache": folder / "notes.txt"}))

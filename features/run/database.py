@@ -37,7 +37,7 @@ def connect(path: Path) -> Database:
         sqlite3.Error, OSError: it cannot be used; `is_damage` says whether it is the file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    _check_ours(path)
+    check_ours(path)
     db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
         with transaction(db):  # all in one: who is killed here leaves a store or an empty file
@@ -90,7 +90,7 @@ def _make_tables(db: Database) -> None:
         db.execute(statement)
 
 
-def _check_ours(path: Path) -> None:
+def check_ours(path: Path) -> None:
     """Make sure, before SQLite looks at it, that a file is a store: it may be written and removed."""
     if not path.is_file():
         return
