@@ -332,9 +332,9 @@ def test_what_50_chosen_labels_are_worth(shared_data: Path) -> None:
     rng = np.random.default_rng(0)
     cuts = np.array([0.5])
     off = {
-        "chosen": [cut(to_label(score[:, None], cuts, 50, seed=s)) for s in range(100)],
-        "50": [cut(rng.choice(len(score), 50, replace=False)) for _ in range(100)],
-        "150": [cut(rng.choice(len(score), 150, replace=False)) for _ in range(100)],
+        "chosen": [cut(to_label(score[:, None], cuts, 50, seed=s)) for s in range(50)],
+        "50": [cut(rng.choice(len(score), 50, replace=False)) for _ in range(50)],
+        "150": [cut(rng.choice(len(score), 150, replace=False)) for _ in range(50)],
     }
     mean = {
         n: float(np.mean([abs((score >= c).mean() - flagged) for c in found]))

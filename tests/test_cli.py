@@ -100,7 +100,6 @@ def test_a_table_of_another_version_says_so(
     readers = (
         ["tag", "--input_csv", "old.csv", "--quiet"],
         ["show", "old.csv"],
-        ["evaluate", "old.csv"],
         ["calibrate", "old.csv", "--suggest", "1"],
         ["drift", "--reference", "old.csv", "--current", "new.csv"],
         ["rank", "old.csv", "--output_csv", "new.csv", "--quiet"],
