@@ -147,7 +147,8 @@ class Settings(BaseModel):
                 is not TOML.
         """
         usual = defaults()
-        settings = usual | (_checked_keys(_read(file), f"{file}") if file else {})
+        in_file = _checked_keys(_read(file), f"{file}") if file else {}
+        settings = usual | in_file
         given = _checked_keys(given, "the settings")
         settings |= {key: value for key, value in given.items() if value is not None}
         if isinstance(settings["default_weights"], Mapping):
@@ -155,7 +156,10 @@ class Settings(BaseModel):
         try:
             loaded = cls(**settings)
         except ValidationError as error:
-            raise ValueError(_said(error)) from None
+            said = _said(error)
+            wrong = said.partition(" ")[0]
+            where = f"{file}: " if wrong in in_file and given.get(wrong) is None else ""
+            raise ValueError(where + said) from None
         if loaded.cache.lower() == "on":
             raise ValueError(
                 f"cache is a file, or off, got {loaded.cache!r}; leave it out for the default"

@@ -64,6 +64,10 @@ def test_wrong_configuration_files(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     with pytest.raises(ValueError, match="cannot read the configuration file"):
         Settings.load({}, file)
+    file.write_text('device = "tpu"')
+    with pytest.raises(ValueError, match=r"mine\.toml: device is one of auto, cpu, cuda, mps"):
+        Settings.load({}, file)
+    assert Settings.load({"device": "cpu"}, file).device == "cpu"
     file.write_text("sharp = = 1")
     with pytest.raises(ValueError, match="is not TOML"):
         Settings.load({}, file)

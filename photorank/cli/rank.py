@@ -8,6 +8,7 @@ from typing import Any
 
 from . import copies
 from .arguments import add_input, add_settings, add_switches, the_input, the_settings
+from .evaluate import run as run_evaluate
 
 SOME_FAILED = 1
 
@@ -31,6 +32,9 @@ def run(
     **flags: Any,
 ) -> int:
     """Rank, save, summarise; then evaluate and copy where that is wanted."""
+    from photorank.utils.logging import logger
+    from photorank.utils.words import plural
+
     from ..plan import Plan
     from ..table.files import check_output, is_table, save
     from ..table.record import record_of
@@ -52,10 +56,11 @@ def run(
         summary.print_summary(table, record, written)
     summary.check_any_read(table, written)
     if evaluate:
-        from .evaluate import run as run_evaluate
-
         run_evaluate(str(output))
     copies.copy_best(table, copying)
     if json:
         summary.print_json(record)
-    return SOME_FAILED if settings.strict and record["failed"] else 0
+    if settings.strict and record["failed"]:
+        logger.warning("%s failed: the last rows of %s", plural(record["failed"], "photo"), output)
+        return SOME_FAILED
+    return 0
