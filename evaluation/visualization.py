@@ -63,7 +63,7 @@ def histograms(
         axes = figure.add_subplot(grid[1 + i // _PER_ROW, i % _PER_ROW])
         _histogram(axes, table, column, _FEATURE_COLOUR)
     count = "1 photo" if len(table) == 1 else f"{len(table):,} photos"
-    figures.entitle(figure, ": ".join(filter(None, [title, count])))
+    figures.entitle(figure, title, count)
     figures.save(figure, path)
 
 

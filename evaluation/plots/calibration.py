@@ -48,7 +48,7 @@ def calibration(
         axes.plot(along, logistic(along, **found["fit"]), color=_CURVE, lw=2, label="fitted curve")
     _draw_means(axes, score, rating)
     _dress(axes, found)
-    figures.entitle(figure, f"{title}  {len(score):,} rated photos".strip())
+    figures.entitle(figure, title, f"{len(score):,} rated photos")
     figures.save(figure, path)
 
 

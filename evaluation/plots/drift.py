@@ -59,7 +59,7 @@ def draw_drift(
         _panel(axes, row, *(side[row["column"]] for side in (old, new)))
     verdict = f"{sum(row['verdict'] == 'drifted' for row in rows)} of {len(rows)} columns drifted"
     verdict += f", the first {_MOST} are shown" if hidden else ""
-    figures.entitle(figure, f"{title}  {verdict}".strip())
+    figures.entitle(figure, title, verdict)
     _legend(figure, found)
     figures.save(figure, path)
 

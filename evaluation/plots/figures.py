@@ -32,9 +32,9 @@ def dress(axes: Axes, name: str, note: str, below: str, colour: str = MUTED) -> 
     axes.margins(x=0.02)
 
 
-def entitle(figure: Figure, title: str) -> None:
+def entitle(figure: Figure, *parts: str) -> None:
     """Write a title that may hold file names: in a font that has all its characters."""
-    text, font = with_font(title)
+    text, font = with_font(": ".join(filter(None, parts)))
     figure.suptitle(text, fontproperties=FontProperties(fname=font, size=14), parse_math=False)
 
 
