@@ -219,8 +219,4 @@ def _said(error: ValidationError) -> str:
         wanted = "a list of texts"
     else:
         wanted = _WANTED.get(kind, first["msg"])
-    return f"{name} is {wanted}, got {_given(error, name)!r}"
-
-
-def _given(error: ValidationError, name: str) -> Any:
-    return next(e["input"] for e in error.errors(include_url=False) if e["loc"][0] == name)
+    return f"{name} is {wanted}, got {first['input']!r}"

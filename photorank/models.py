@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -67,16 +67,16 @@ def _is_here(find: Finder) -> bool:
     return True
 
 
-def check(settings: Settings) -> None:
-    """Find out what is wrong with the names of features, prompts and vocabulary.
+def check(settings: Settings) -> tuple[list[Any], dict[str, str]]:
+    """The features other than CLIP and the semantic tags, if the prompts are right too.
 
     Raises:
-        ValueError: the first mistake.
+        ValueError: the first mistake in names of features, vocabulary and prompts.
     """
-    _named(settings)
-    _vocabulary(settings)
+    named, vocabulary = _named(settings), _vocabulary(settings)
     if wants_clip(settings):
         aesthetic.prompt_pairs(settings.positive_prompt, settings.negative_prompt)
+    return named, vocabulary
 
 
 def features_of(settings: Settings) -> list[Any]:
@@ -85,8 +85,8 @@ def features_of(settings: Settings) -> list[Any]:
     Raises:
         ValueError: a mistake in a name, CLIP is asked for and not here, or nothing is left.
     """
-    check(settings)
-    features = resolve([*_named(settings), *_clip_heads(settings)])
+    named, vocabulary = check(settings)
+    features = resolve([*named, *_clip_heads(settings, vocabulary)])
     if not features:
         raise ValueError(
             "nothing to measure: CLIP is not to be had, and no other feature was named"
@@ -134,9 +134,8 @@ def _vocabulary(settings: Settings) -> dict[str, str]:
     return semantic.read_vocabulary(settings.vocabulary)
 
 
-def _clip_heads(settings: Settings) -> list[Any]:
+def _clip_heads(settings: Settings, vocabulary: Mapping[str, str]) -> list[Any]:
     """CLIP's scores, or nothing where it is not wanted or, with `auto`, its weights are missing."""
-    vocabulary = _vocabulary(settings)
     if not wants_clip(settings):
         return []
     try:

@@ -76,16 +76,7 @@ def find(
     Raises:
         ValueError: no such folder, not a folder, or one that cannot be read.
     """
-    if not os.fspath(folder):  # an unset variable in a shell, and never meant as the current folder
-        raise ValueError("the folder's name is empty: give a folder of photos")
-    root = real(folder)
-    try:
-        os.scandir(root).close()
-    except OSError as error:
-        advice = "give the folder that holds it" if root.is_file() else "give a folder of photos"
-        raise ValueError(
-            f"cannot read the folder {str(folder)!r}: {error.strerror}; {advice}"
-        ) from error
+    root = checked_folder(folder)
     found = Found()
     raws: list[str] = []
     for path in _files(root, found.skipped):
@@ -107,6 +98,25 @@ def find(
         else:
             found.skipped[_suffix(raw)] += 1
     return found
+
+
+def checked_folder(folder: str | os.PathLike[str]) -> Path:
+    """The real path of a folder, once it is known that it can be read; nothing in it is looked at.
+
+    Raises:
+        ValueError: no such folder, not a folder, or one that cannot be read.
+    """
+    if not os.fspath(folder):  # an unset variable in a shell, and never meant as the current folder
+        raise ValueError("the folder's name is empty: give a folder of photos")
+    root = real(folder)
+    try:
+        os.scandir(root).close()
+    except OSError as error:
+        advice = "give the folder that holds it" if root.is_file() else "give a folder of photos"
+        raise ValueError(
+            f"cannot read the folder {str(folder)!r}: {error.strerror}; {advice}"
+        ) from error
+    return root
 
 
 def inside(root: Path, path: str) -> str:

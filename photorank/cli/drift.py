@@ -9,9 +9,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from . import DONE, DRIFTED
 from .arguments import Names
-
-DRIFTED = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
@@ -53,4 +52,4 @@ def run(
         print(as_text(found))
         for path in files:
             print(f"look at {path}")
-    return DRIFTED if found["drifted"] else 0
+    return DRIFTED if found["drifted"] else DONE

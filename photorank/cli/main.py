@@ -24,8 +24,7 @@ from photorank.utils.logging import set_up_logging
 from photorank.utils.words import near
 
 from .. import __version__
-
-DONE, WRONG_USE, INTERRUPTED, TERMINATED = 0, 2, 130, 143
+from . import DONE, INTERRUPTED, TERMINATED, WRONG_USE
 
 COMMANDS = {
     "rank": "rank folders of photos, or a table of measurements",

@@ -6,11 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from . import copies
+from . import DONE, SOME_FAILED, copies
 from .arguments import add_input, add_settings, add_switches, the_input, the_settings
 from .evaluate import run as run_evaluate
-
-SOME_FAILED = 1
 
 
 def add_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
@@ -63,4 +61,4 @@ def run(
     if settings.strict and record["failed"]:
         logger.warning("%s failed: the last rows of %s", plural(record["failed"], "photo"), output)
         return SOME_FAILED
-    return 0
+    return DONE

@@ -10,9 +10,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from . import DONE, SOME_FAILED
 from .arguments import add_input, add_settings, the_input, the_settings
-
-SOME_FAILED = 1
 
 
 def add_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
@@ -54,4 +53,4 @@ def run(inputs: list[str], config: str | None = None, output_dir: str = "", **fl
         for path in written:
             print(f"wrote {path}")
     summary.check_any_read(tagged, written)
-    return SOME_FAILED if settings.strict and failed(tagged).any() else 0
+    return SOME_FAILED if settings.strict and failed(tagged).any() else DONE

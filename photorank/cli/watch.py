@@ -9,9 +9,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from . import DONE, DRIFTED, SOME_FAILED
 from .arguments import add_settings, the_settings
-
-SOME_FAILED, DRIFTED = 1, 3
 
 
 def add_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
@@ -51,4 +50,4 @@ def run(
     drifted, failed = watch(folder, output, reference, settings, window, every, once)
     if drifted:
         return DRIFTED
-    return SOME_FAILED if settings.strict and failed else 0
+    return SOME_FAILED if settings.strict and failed else DONE

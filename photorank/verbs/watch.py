@@ -19,7 +19,7 @@ from photorank.evaluation.drift_text import as_text
 from photorank.features.run.extract import FACTS
 from photorank.ranking.fusion import Scale
 from photorank.utils import io
-from photorank.utils.find import find, real
+from photorank.utils.find import checked_folder, real
 from photorank.utils.logging import each_once, logger
 from photorank.utils.words import printable
 
@@ -99,7 +99,7 @@ def _check(
         raise ValueError(
             f"window is a number of photos from 1 up and every of seconds above 0, got {window}, {every}"
         )
-    find(folder, ())
+    checked_folder(folder)
     if output.suffix.lower() != ".csv":
         raise ValueError(f"watch writes its table as .csv, got {output}")
     table_files.check_output(output)

@@ -14,7 +14,6 @@ import logging
 import sys
 import zlib
 from collections.abc import Generator, Sequence
-from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -111,7 +110,7 @@ class _Run:
         out, files = self.given.out, self.labels["file"]
         print(f"decoding {len(files):,} photos", flush=True)
         self.views = decode([self.given.photos / file for file in files])
-        with closing(self._progress()) as shown:
+        with contextlib.closing(self._progress()) as shown:
             self.step = partial(next, shown, None)
             found = self._judge()
             network = self._trained(np.arange(len(files)), "all")
