@@ -266,15 +266,16 @@ def test_only_the_chosen_tags_are_calibrated(
     assert set(Profile.load("tags-1.toml").thresholds) == {"all", "noisy"}
 
 
-def test_suggested_photos_are_doubtful_and_diverse(table: pd.DataFrame) -> None:
+def test_suggested_photos_are_one_from_each_stratum(table: pd.DataFrame) -> None:
     chosen = suggest(table, 40, only=["noisy"])
     assert list(chosen.columns) == ["file", "noisy"]
-    noise = table.set_index("file").loc[chosen["file"], "noise"]
-    assert len(noise.unique()) == 40
-    near = noise.between(0.6, 1.6).mean()
-    assert near > 1.1 * table["noise"].between(0.6, 1.6).mean()
-    assert noise.min() < 0.5
-    assert noise.max() > 4
+    scores = pr.tag(table).set_index("file")["noisy_score"]
+    place = scores.rank(method="first").loc[chosen["file"]].sort_values().to_numpy()
+    edges = np.linspace(0, len(scores), 41)
+    assert (place >= np.floor(edges[:-1])).all()
+    assert (place <= np.ceil(edges[1:]) + 1).all()
+    assert suggest(table, 40, only=["noisy"]).equals(chosen)
+    assert not suggest(table, 40, only=["noisy"], seed=1).equals(chosen)
     with pytest.raises(ValueError, match="no tag dusty in this table; there is: noisy"):
         suggest(table, 5, only=["dusty"])
     with pytest.raises(ValueError, match="a whole number from 1 up, got 0"):
@@ -316,32 +317,20 @@ def test_tags_answer_to_their_own_degradation(
     assert shares.loc[("none", "0")].drop(["sharp", "well_exposed"], errors="ignore").sum() == 0
 
 
-@pytest.mark.slow
-def test_what_50_chosen_labels_are_worth(shared_data: Path) -> None:
-    """docs/tags.md: about as near to the cut of all labels as 50 drawn at random, not as near as 150."""
-    labels = pd.read_csv(shared_data / "mmp2k" / "labels.csv")
-    photos = [shared_data / "mmp2k" / "images" / file for file in labels["file"]]
-    table = pr.extract(photos, ["quality", "blur"], quiet=True)
-    score = pr.tag(table)["blurry_score"].to_numpy()
-    label = (labels.set_index("file").loc[table["file"], "out_of_focus"] >= 2).to_numpy()
-
-    def cut(rows: np.ndarray) -> float:
-        return threshold(score, likely(score, likelihood(score[rows], label[rows])))[0]
-
-    flagged = (score >= cut(np.arange(len(score)))).mean()
+def test_a_stratified_choice_is_worth_more_than_chance() -> None:
+    """The share that is tagged comes nearer to that by all labels than with as many drawn blindly."""
     rng = np.random.default_rng(0)
-    cuts = np.array([0.5])
-    off = {
-        "chosen": [cut(to_label(score[:, None], cuts, 50, seed=s)) for s in range(50)],
-        "50": [cut(rng.choice(len(score), 50, replace=False)) for _ in range(50)],
-        "150": [cut(rng.choice(len(score), 150, replace=False)) for _ in range(50)],
-    }
-    mean = {
-        n: float(np.mean([abs((score >= c).mean() - flagged) for c in found]))
-        for n, found in off.items()
-    }
-    assert mean["chosen"] < 1.2 * mean["50"], mean
-    assert mean["chosen"] < 3 * mean["150"], mean
+    score = rng.beta(0.6, 1.5, 1000)
+    label = rng.random(1000) < likely(score, (0.5, 1.5))
+
+    def off(rows: np.ndarray) -> float:
+        cut = threshold(score, likely(score, likelihood(score[rows], label[rows])))[0]
+        return float(abs((score >= cut).mean() - label.mean()))
+
+    for number in (20, 50, 100):
+        chosen = [off(to_label(score[:, None], number, seed)) for seed in range(50)]
+        by_chance = [off(rng.choice(1000, number, replace=False)) for _ in range(50)]
+        assert np.mean(chosen) < np.mean(by_chance), number
 
 
 def test_labels_that_the_score_does_not_follow_are_named(table: pd.DataFrame) -> None:

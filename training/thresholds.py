@@ -1,4 +1,4 @@
-"""Thresholds of tags from few labels: how likely a tag is at each score, where to cut, what to label next."""
+"""Thresholds of tags from few labels: how likely a tag is at each score, where to cut, what to label."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import numpy as np
 from scipy import optimize
 
 _MIDDLE, _SLOPE = 2.0, 1.0  # what a curve's m and log b are expected to be at most, about
-_EVERYWHERE = 1.0  # of the density with which labels are asked for, beside at most 1 for doubt
 _NARROW = 1e-6
 
 
@@ -87,40 +86,36 @@ def threshold(
     return cut, float(precisions[best]), float(recalls[best])
 
 
-def to_label(scores: np.ndarray, cuts: np.ndarray, number: int, seed: int = 0) -> np.ndarray:
-    """Which photos would teach most if a person labelled them: uncertain ones, and diverse.
+def to_label(scores: np.ndarray, number: int, seed: int = 0) -> np.ndarray:
+    """Which photos to label: drawn at random, the same number from each stratum of the tags' scores.
 
-    The tags take turns. Each walks its scores from low to high in equal steps of doubt, which is
-    largest at its threshold: so most are taken where the cut may lie, no two for the same score, and a
-    few where the score seems sure and may be wrong.
+    The tags take turns. Photos in the order of a tag's score are cut into `number` strata of one size,
+    and of each one photo is drawn: at random, but never by chance all from one end. Choosing the
+    doubtful ones instead taught less than chance did (docs/tags.md).
 
     Args:
         scores: (n, tags) in [0, 1], NaN where unknown.
-        cuts: (tags,) the present thresholds.
         number: how many photos.
-        seed: where the walks begin.
+        seed: another one, another draw.
 
     Returns:
         Up to `number` positions.
     """
     rng = np.random.default_rng(seed)
-    walks = [_walk(scores[:, t], cuts[t], number, rng) for t in range(scores.shape[1])]
-    turns = (row for rows in zip(*walks, strict=True) for row in rows)
+    draws = [_drawn(column, number, rng) for column in scores.T]
+    turns = (row for rows in zip(*draws, strict=True) for row in rows)
     chosen = list(dict.fromkeys(row for row in turns if row >= 0))
     return np.array(chosen[:number], int)
 
 
-def _walk(score: np.ndarray, cut: float, number: int, rng: np.random.Generator) -> np.ndarray:
-    """`number` positions, in a random order; -1 where there are too few."""
+def _drawn(score: np.ndarray, number: int, rng: np.random.Generator) -> np.ndarray:
+    """A position from each stratum, in a random order; -1 from those that hold no photo."""
     known = np.flatnonzero(np.isfinite(score))
-    order = known[np.argsort(score[known], kind="stable")]
-    p = likely(score[order], (float(logit(np.array(cut))), 1.0))
-    doubt = 2 * np.sqrt(p * (1 - p)) + _EVERYWHERE
-    steps = (np.arange(number) + rng.random()) / number * doubt.sum()
-    taken = np.unique(np.searchsorted(doubt.cumsum(), steps).clip(0, len(order) - 1))
-    walk = np.full(number, -1)
-    walk[: len(taken)] = rng.permutation(order[taken])
-    return walk
+    order = rng.permutation(known)
+    order = order[np.argsort(score[order], kind="stable")]  # equal scores in a random order
+    strata = np.array_split(order, number)
+    drawn = [int(rng.choice(stratum)) if len(stratum) else -1 for stratum in strata]
+    return rng.permutation(drawn)
 
 
 def logit(score: np.ndarray) -> np.ndarray:

@@ -1,8 +1,8 @@
 """Fit a profile's thresholds to your labels, or choose photos to label.
 
 Says what the tags are worth on the labels, and writes a new profile for --profile. With --suggest,
-writes a table of the photos whose labels would teach most, to fill in with 1 or 0 and give back with
---labels.
+writes a table of photos, drawn at random from all strata of the scores, to fill in with 1 or 0 and give
+back with --labels.
 """
 
 from __future__ import annotations

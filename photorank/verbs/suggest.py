@@ -1,4 +1,4 @@
-"""Which photos to label next: those whose labels would teach the thresholds of the tags most."""
+"""Which photos to label, for thresholds of the tags of one's own: a stratified random choice."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def suggest(
     only: Sequence[str] = (),
     seed: int = 0,
 ) -> pd.DataFrame:
-    """The photos whose labels would teach most, as a table to fill in with 1 or 0 in a spreadsheet.
+    """Photos to label, drawn at random from all strata of the tags' scores: a table to fill in with 1 or 0.
 
     Args:
         table: as for `calibrate`.
@@ -52,5 +52,5 @@ def suggest(
     there = [tag for tag in wanted if tag in all_]
     check_there(only if there else wanted, all_)
     scores = photos[[f"{tag}_score" for tag in there]].to_numpy(float)
-    rows = to_label(scores, np.array([base.threshold(tag) for tag in there]), number, seed)
+    rows = to_label(scores, number, seed)
     return photos.iloc[np.sort(rows)][["file"]].assign(**dict.fromkeys(there, ""))
