@@ -178,9 +178,7 @@ def test_a_feature_without_a_version_or_with_odd_settings_is_not_kept(
     assert feature.calls == 4
 
 
-def test_a_new_head_touches_no_pixel(
-    photos: list[Path], cache: Path, opened: set[str]
-) -> None:
+def test_a_new_head_touches_no_pixel(photos: list[Path], cache: Path, opened: set[str]) -> None:
     one = Counted()
     heads = [one.head(), one.head("blue", 2)]
     expected = table_of(extract(photos, heads))

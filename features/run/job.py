@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .parts import Part
 from .identity import PhotoKey
+from .parts import Part
 
 
 class Failed(NamedTuple):
