@@ -162,7 +162,7 @@ def _moments(taken_at: pd.Series[Any]) -> pd.Series[Any]:
     offsets = texts.str.extract(r"\d[T ].*?(Z|[-+]\d\d:?\d\d)$")[0]
     usual = "".join(offsets.mode().to_list()[:1])
     timed = texts.where(offsets.notna(), texts + usual).where(texts.str.len() > len("2024-01-31"))
-    return pd.to_datetime(timed, errors="coerce", format="ISO8601", utc=True)
+    return pd.to_datetime(timed, errors="coerce", format="ISO8601", utc=True).dt.tz_convert(None)
 
 
 def _first_of_content(table: pd.DataFrame, rows: np.ndarray) -> np.ndarray:

@@ -146,6 +146,7 @@ def test_a_packet_of_entities_is_text(tmp_path: Path) -> None:
         ("WP_20240131_001.jpg", None),
         ("2012030412345.jpg", None),  # a barcode
         ("20240131.jpg", None),  # a number
+        ("26_1_3_20170104222823975.jpg", None),  # that of a data set
         ("1706711130123.jpg", None),
     ],
 )

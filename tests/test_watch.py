@@ -242,6 +242,29 @@ def test_a_truncated_file_is_tried_again_when_it_has_grown(drop: Path, capsys: C
     assert rows["final_score"].notna().all()
 
 
+def test_a_photo_changed_in_place_that_keeps_its_time_is_scored_again(drop: Path) -> None:
+    photos = [drop / "000.bmp", drop / "new.bmp"]
+    for seed, path in enumerate(photos):
+        photo_of(seed).save(path)  # of the same size
+        os.utime(path, (0, 9_250_000_000))  # in the year 2263, beyond 64 bits of nanoseconds
+    new = photos[1].read_bytes()
+    photos[1].unlink()
+    assert watch() == 0
+    (old,) = pr.load(TABLE).to_dict("records")
+    photos[0].write_bytes(new)
+    os.utime(photos[0], (0, 9_250_000_000))
+    assert watch() == 0
+    (row,) = pr.load(TABLE).to_dict("records")
+    assert (row["bytes"], row["modified"]) == (old["bytes"], old["modified"])
+    assert row["modified"].startswith("2263-02")
+    assert row["sharpness"] != old["sharpness"]
+
+
+@pytest.mark.parametrize(("ns", "said"), [(10**40, "9999-12-31"), (-(10**40), "0001-01-01")])
+def test_a_time_without_a_date_is_the_nearest(ns: int, said: str) -> None:
+    assert watching._utc(ns).startswith(said)
+
+
 def test_the_table_is_written_again_where_it_is_gone(drop: Path, opened: set[str]) -> None:
     fill(drop, 0, 3)
     assert watch("--cache", "off") == 0

@@ -32,12 +32,10 @@ _WRITTEN = re.compile(
     _FLAGS,
 )
 _DAY_NAMED = r"(?<!\d)(?P<year>(?:19|20)\d\d)(?P<dash>[-_.]?)(?P<month>\d\d)(?P=dash)(?P<day>\d\d)"
+_CLOCK = r"(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)(?P<fraction>\d{3})?(?!\d)"
 _NAMED = (
-    re.compile(
-        rf"{_DAY_NAMED}[T _-]{{,3}}(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)"
-        r"(?P<fraction>\d{3})?(?!\d)",
-        _FLAGS,
-    ),
+    re.compile(rf"{_DAY_NAMED}[T _-]{{1,3}}{_CLOCK}", _FLAGS),
+    re.compile(rf"[a-z][_-]?{_DAY_NAMED}{_CLOCK}", _FLAGS),  # 14 digits alone may be a number
     re.compile(
         rf"{_DAY_NAMED}\D{{1,12}}(?P<hour>\d\d?)(?P<dot>[-_.:])(?P<minute>\d\d)(?P=dot)"
         rf"(?P<second>\d\d)(?!\d){_HALF}",
