@@ -19,7 +19,8 @@ from .clip.checkpoint import (
     find_checkpoint,
 )
 from .clip.model import Clip, chosen_device, chosen_precision
-from .run.store import NO_PHOTO, Store, key_of
+from .run.identity import NO_PHOTO
+from .run.store import Store, key_of
 
 __all__ = [
     "AESTHETIC",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -141,7 +142,7 @@ def _scenes_by_time_and_group(photos: pd.DataFrame) -> pd.Series:
     """A name per photo: its run of times, else that of its near-duplicates, else their group."""
     names = pd.Series(None, index=photos.index, dtype=object)
     if "taken_at" in photos:
-        times = pd.to_datetime(photos["taken_at"], errors="coerce", format="ISO8601")
+        times = _moments(photos["taken_at"])
         in_order = np.argsort(times.to_numpy(), kind="stable")
         gaps = times.iloc[in_order].diff() > pd.Timedelta(seconds=SCENE_GAP_SECONDS)
         runs = np.empty(len(photos), np.int64)
@@ -152,6 +153,16 @@ def _scenes_by_time_and_group(photos: pd.DataFrame) -> pd.Series:
         names = names.fillna(names.groupby(group).transform("first"))
         names = names.fillna(group.map(lambda number: f"group {number}", na_action="ignore"))
     return names
+
+
+def _moments(taken_at: pd.Series[Any]) -> pd.Series[Any]:
+    """Times that compare: one without an offset is taken to have the commonest of the table's, and a
+    day alone is no time."""
+    texts = taken_at.map(str)
+    offsets = texts.str.extract(r"\d[T ].*?(Z|[-+]\d\d:?\d\d)$")[0]
+    usual = "".join(offsets.mode().to_list()[:1])
+    timed = texts.where(offsets.notna(), texts + usual).where(texts.str.len() > len("2024-01-31"))
+    return pd.to_datetime(timed, errors="coerce", format="ISO8601", utc=True).dt.tz_convert(None)
 
 
 def _first_of_content(table: pd.DataFrame, rows: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,25 @@ def photo_file(photo: np.ndarray, tmp_path: Path) -> Path:
     path = tmp_path / "photo.jpg"
     Image.fromarray(photo).save(path, quality=95)
     return path
+
+
+@pytest.fixture(scope="session")
+def _all_opened() -> set[str]:
+    names: set[str] = set()
+
+    def note(event: str, given: tuple[object, ...]) -> None:
+        if event == "open" and isinstance(given[0], str | os.PathLike):
+            names.add(os.fspath(given[0]))
+
+    sys.addaudithook(note)  # for ever: Python has no way to remove one
+    return names
+
+
+@pytest.fixture
+def opened(_all_opened: set[str]) -> set[str]:
+    """The names of all files that were opened since the test began, or last cleared it."""
+    _all_opened.clear()
+    return _all_opened
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

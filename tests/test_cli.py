@@ -437,7 +437,8 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(
 def test_ctrl_c_ends_cleanly(folder: Path, tmp_path: Path) -> None:
     for index in range(400):
         (folder / f"{index}.jpg").symlink_to(folder / "a.jpg")
-    command = [sys.executable, str(SCRIPT), str(folder), "--aesthetic", "none", "--verbose"]
+    options = ("--aesthetic", "none", "--verbose", "--cache", "off")  # or all would be one photo
+    command = [sys.executable, str(SCRIPT), str(folder), *options]
     process = subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

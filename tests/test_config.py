@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -101,7 +102,55 @@ def test_find_takes_regular_files_with_a_listed_suffix(tmp_path: Path) -> None:
         "jpg (not a regular file)": 1,
         "jpg (broken link)": 1,
         ".* (hidden folder)": 2,
+        "link to a folder (not followed)": 1,
     }
+
+
+def test_what_other_programs_keep_beside_photos_is_counted_and_not_entered(tmp_path: Path) -> None:
+    photos = ["a.jpg", "@home/b.jpg", "My.photoslibrary/originals/0/c.jpg", "resources/d.jpg"]
+    kinds = {
+        "folder of thumbnails": "sub/@eaDir @EADIR Previews.lrdata My.photoslibrary/resources",
+        "bin": "#recycle @Recycle $RECYCLE.BIN sub/#Recycle",
+        "folder of snapshots": "#snapshot ~snapshot",
+        "folder of the system": "lost+found",
+    }
+    _touch(tmp_path, *photos, "System Volume Information/x.jpg")
+    for folders in kinds.values():
+        _touch(tmp_path, *(f"{folder}/x.jpg" for folder in folders.split()))
+    _touch(
+        tmp_path, ".hidden.jpg", ".DS_Store", ".trashed-1712345678-IMG.jpg", ".pending-1-IMG.jpg"
+    )
+    found = find(tmp_path, {"jpg"})
+    assert [os.path.relpath(path, tmp_path) for path in found.photos] == sorted(photos)
+    expected = {
+        f"{os.path.basename(folder)} ({kind})": 1
+        for kind, folders in kinds.items()
+        for folder in folders.split()
+    }
+    assert found.skipped == expected | {
+        "System Volume Information (folder of the system)": 1,
+        ".* (hidden file)": 2,
+        ".trashed-* (deleted on a phone)": 1,
+        ".pending-* (half-written by a phone)": 1,
+    }
+    assert len(find(tmp_path / "#recycle", {"jpg"}).photos) == 1  # asked for by its name
+
+
+def test_links_that_lead_in_circles_and_deep_folders_end(tmp_path: Path) -> None:
+    (tmp_path / "itself.jpg").symlink_to("itself.jpg")
+    (tmp_path / "above").symlink_to(tmp_path.parent)
+    place = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(1200):  # more than Python has calls
+        os.mkdir("d", dir_fd=place)
+        below = os.open("d", os.O_RDONLY, dir_fd=place)
+        os.close(place)
+        place = below
+    os.close(os.open("a.jpg", os.O_CREAT, dir_fd=place))
+    os.close(place)
+    found = find(tmp_path, {"jpg"})
+    subprocess.run(["rm", "-r", tmp_path / "d"], check=True)  # pytest cannot
+    assert [os.path.basename(path) for path in found.photos] == ["a.jpg"]
+    assert found.skipped == {"jpg (broken link)": 1, "link to a folder (not followed)": 1}
 
 
 def test_a_raw_beside_its_jpeg_is_one_photo(tmp_path: Path) -> None:
@@ -120,6 +169,8 @@ def test_exclude_matches_names_and_paths(tmp_path: Path) -> None:
     found = find(tmp_path, {"jpg"}, ["thumbs/"])
     assert [os.path.relpath(p, tmp_path) for p in found.photos] == ["a.jpg", "small_a.jpg"]
     assert found.excluded == 2
+    _touch(tmp_path, "Cafe\u0301/d.jpg")  # as a Mac spells it
+    assert find(tmp_path, {"jpg"}, ["Caf\u00e9"]).excluded == 1
 
 
 def test_one_path_however_it_is_spelt(tmp_path: Path) -> None:

@@ -173,6 +173,14 @@ def test_a_pause_starts_a_new_scene() -> None:
     assert scenes(table).to_list() == [1, 1, 1, 2, 3]
 
 
+def test_times_with_and_without_an_offset_compare_and_a_day_alone_is_no_time() -> None:
+    times = [
+        *("2024-05-01T10:00:00+02:00", "2024-05-01T08:00:10.5+00:00", "2024-05-01T10:00:20.25"),
+        *("2024-05-01T10:00:20+05:00", "2024-05-01T11:00:00+02:00", "2024-05-01", "2024-05-01"),
+    ]
+    assert scenes(pd.DataFrame({"taken_at": times})).to_list() == [1, 1, 1, 2, 3, 4, 5]
+
+
 def test_an_untimed_copy_joins_the_scene_of_its_near_duplicates() -> None:
     times = ["2024-05-01T10:00:00", None, "2024-05-01T12:00:00", None, None, None]
     table = pd.DataFrame({"taken_at": times, "dup_group": [1, 1, 2, 3, 3, 4]})

@@ -149,6 +149,33 @@ def test_copies_have_as_many_digits_as_are_needed(ranked: pd.DataFrame, tmp_path
     assert places == sorted(places)
 
 
+@pytest.mark.parametrize("letter", ["x", "\u0444", "\u5199", "\U0001f4f7"])
+def test_names_of_copies_fit_the_bytes_of_a_file_name(
+    ranked: pd.DataFrame, folder: Path, tmp_path: Path, letter: str
+) -> None:
+    ends = ("1.jpg", "2.jpg")
+    length = 250 // len(letter.encode())
+    names = [letter * length + end for end in ends]
+    for name in names:
+        (tmp_path / name).write_bytes((folder / "good.jpg").read_bytes())
+    paths = [str(tmp_path / name) for name in names]
+    places = pr.copy(ranked.head(2).assign(file=names, path=paths), tmp_path / "best")
+    assert sorted(places) == sorted((tmp_path / "best").iterdir())
+    for number, (place, end) in enumerate(zip(places, ends, strict=True), 1):
+        assert place.name.startswith(f"00{number}_{letter}")
+        assert place.name.endswith(letter + end)
+        assert len(place.name.encode()) <= 255
+
+
+def test_explain_finds_a_name_in_any_form_of_unicode(ranked: pd.DataFrame) -> None:
+    apart, together = "Cafe\u0301.jpg", "Caf\u00e9.jpg"
+    table = ranked.head(2).assign(file=[f"sub/{apart}", "b.jpg"], path=[f"/p/sub/{apart}", "/p/b"])
+    for name in (together, f"sub/{together}", f"/p/sub/{together}"):
+        assert f"sub/{apart} is number 1" in pr.explain(table, name).text
+    both = table.assign(file=[apart, together], path=[f"/p/{apart}", f"/p/{together}"])
+    assert f"{together} is number 2" in pr.explain(both, together).text
+
+
 def test_links_dry_runs_and_photos_that_have_gone(
     ranked: pd.DataFrame, folder: Path, tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import photorank as pr
 from photorank import models
 from photorank.cli.main import main
 from photorank.ranking.dedup import scenes
+from photorank.table.labels import match_labels
 from photorank.training.copies import choose
 from photorank.training.folds import Fold, scene_folds
 from photorank.training.weights.held_out import COLUMN, CONTROL, TUNED, judge, seen_by
@@ -197,6 +199,24 @@ def test_starts_are_tried_so_that_tuning_does_not_fall_behind_them() -> None:
     rows = Fold(np.arange(200), np.arange(0)).train
     found = tune_weights(task, rows, [best], trials=3, seed=0)
     assert task.agreement(x @ found, rows) > 0.999
+
+
+def test_labels_match_names_in_any_form_of_unicode() -> None:
+    """A Mac takes letters and accents apart; a name that is there as it is spelt is that one."""
+    one, two = "Caf\u00e9.jpg", "Cafe\u0301.jpg"
+    mixed = "\u00e9e\u0301.jpg"
+
+    def matched(files: list[str], names: list[str]) -> list[int]:
+        photos = pd.DataFrame({"file": files, "path": [f"/photos/{file}" for file in files]})
+        labels = pd.DataFrame({"file": names, "rating": range(len(names))})
+        return match_labels(labels, photos)[0].index.to_list()
+
+    assert matched([one], [two]) == matched([two], [one]) == [0]
+    assert matched([two], [f"photos/{one}"]) == [0]
+    assert matched([one, two], [two, one]) == [1, 0]
+    both = [unicodedata.normalize(form, mixed) for form in ("NFC", "NFD")]
+    with pytest.raises(ValueError, match="1 of 1 labels could be several photos"):
+        matched(both, [mixed])
 
 
 def test_labels_are_matched_counted_and_named() -> None:

@@ -11,36 +11,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .logging import logger
+from .words import one_form
 
 RAW_SUFFIXES = frozenset(
-    [
-        "3fr",
-        "arw",
-        "cr2",
-        "cr3",
-        "crw",
-        "dcr",
-        "dng",
-        "erf",
-        "iiq",
-        "kdc",
-        "mef",
-        "mos",
-        "mrw",
-        "nef",
-        "nrw",
-        "orf",
-        "pef",
-        "raf",
-        "raw",
-        "rw2",
-        "rwl",
-        "sr2",
-        "srf",
-        "srw",
-        "x3f",
-    ]
+    "3fr arw cr2 cr3 crw dcr dng erf iiq kdc mef mos mrw nef nrw orf pef raf raw rw2 rwl sr2 srf srw"
+    " x3f".split()
 )
+
+_PASSED_OVER = {
+    "folder of thumbnails": "*/@eadir */@__thumb appdata_*/preview *.photoslibrary/resources "
+    "*.lrdata *.*library/thumbnails *.*library/previews",
+    "bin": "*/#recycle */@recycle */$recycle.bin */recycler */files_trashbin",
+    "folder of snapshots": "*/#snapshot */~snapshot */@recently-snapshot */@sharesnap",
+    "folder of the system": "*/system?volume?information */lost+found */@tmp",
+}
+"""Folders that NAS boxes, systems and other programs keep beside photos, as globs of the last two
+names in lower case: no photos of anybody's, or the same ones again."""
+_HIDDEN = {
+    "._": "macOS metadata",
+    ".trashed-": "deleted on a phone",
+    ".pending-": "half-written by a phone",
+    ".": "hidden file",
+}
+"""Starts of file names, the longer ones first."""
 
 
 @dataclass
@@ -49,7 +42,7 @@ class Found:
 
     Attributes:
         photos: absolute paths, sorted by their path in the folder.
-        skipped: how many other files there are, by suffix.
+        skipped: how many other files there are, by suffix, and folders not entered, by kind.
         excluded: how many files an exclude pattern matched.
         raw_beside_jpeg: RAW files that have a photo of the same name beside them: one photo, not two.
     """
@@ -65,8 +58,9 @@ def find(
 ) -> Found:
     """The photos in `folder` and all folders below it: regular files with one of `suffixes`.
 
-    Symlinked and hidden folders (`.thumbnails`, `.Trash`) are not entered, the hidden ones are counted;
-    files that are excluded are neither found nor skipped.
+    Links to folders, hidden folders (`.thumbnails`, `.Trash`) and those of NAS boxes (`@eaDir`,
+    `#recycle`) are not entered, and hidden files are no photos; all are counted as skipped. Files
+    that are excluded are neither found nor skipped.
 
     Args:
         suffixes: lower case, without a dot.
@@ -126,10 +120,10 @@ def inside(root: Path, path: str) -> str:
 
 def _excluded(place: str, exclude: Sequence[str]) -> bool:
     """Whether a pattern matches the path in the folder, a folder on the way to it, or a name of these."""
-    *folders, name = place.split(os.sep)
+    *folders, name = one_form(place).split(os.sep)
     paths = [os.sep.join(folders[: n + 1]) for n in range(len(folders))]
-    candidates = (place, name, *folders, *paths)
-    return any(fnmatch.fnmatch(c, g.rstrip("/")) for g in exclude for c in candidates)
+    candidates = (one_form(place), name, *folders, *paths)
+    return any(fnmatch.fnmatch(c, one_form(g).rstrip("/")) for g in exclude for c in candidates)
 
 
 def real(path: str | os.PathLike[str]) -> Path:
@@ -138,12 +132,45 @@ def real(path: str | os.PathLike[str]) -> Path:
 
 
 def _files(root: Path, skipped: Counter[str]) -> Iterator[str]:
-    for folder, folders, names in os.walk(root, onerror=_warn_unreadable):
-        visible = [name for name in folders if not name.startswith(".")]
-        if len(visible) < len(folders):
-            skipped[".* (hidden folder)"] += len(folders) - len(visible)
-            folders[:] = visible
-        yield from (os.path.join(folder, name) for name in names)
+    """Without recursion, as folders may lie deeper in each other than Python can call."""
+    folders = [os.fspath(root)]
+    while folders:
+        try:
+            with os.scandir(folders.pop()) as there:
+                entries = list(there)
+        except OSError as error:
+            _warn_unreadable(error)
+            continue
+        for entry in entries:
+            if not _is_folder(entry):
+                yield entry.path
+            elif kind := _passed_over(entry):
+                skipped[kind] += 1
+            else:
+                folders.append(entry.path)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, or to where one may not look
+        return False
+
+
+def _passed_over(folder: os.DirEntry[str]) -> str | None:
+    """Why a folder is not entered; None for one that is."""
+    if folder.name.startswith("."):
+        return ".* (hidden folder)"
+    if folder.is_symlink():  # what it leads to may be this folder again
+        return "link to a folder (not followed)"
+    place = "/".join(Path(folder.path).parts[-2:]).lower()
+    kinds = (
+        kind
+        for kind, globs in _PASSED_OVER.items()
+        for glob in globs.split()
+        if fnmatch.fnmatchcase(place, glob)
+    )
+    return next((f"{folder.name} ({kind})" for kind in kinds), None)
 
 
 def _warn_unreadable(error: OSError) -> None:
@@ -154,8 +181,10 @@ def _warn_unreadable(error: OSError) -> None:
 
 def _kind(path: str, suffixes: frozenset[str]) -> str:
     """ "photo", or the word under which a file is counted as skipped. Opens nothing: a FIFO would block."""
-    if os.path.basename(path).startswith("._"):
-        return "._* (macOS metadata)"
+    name = os.path.basename(path)
+    for start, kind in _HIDDEN.items():
+        if name.startswith(start):
+            return f"{start}* ({kind})"
     suffix = _suffix(path)
     if suffix not in suffixes:
         return suffix

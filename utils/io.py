@@ -18,6 +18,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from .words import fitting
+
 TABLE_SUFFIXES = (".csv", ".json", ".parquet")
 _ROWS_AT_ONCE = 256
 _FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
@@ -36,7 +38,7 @@ def write(path: str | os.PathLike[str], fill: Callable[[Path], Any]) -> None:
         ValueError: it cannot be written (no permission, disk full); nothing is left behind.
     """
     target = Path(path)
-    partial = target.with_name(f".{os.getpid()}.{target.name}"[-200:])
+    partial = target.with_name(fitting(f".{os.getpid()}.{target.name}"))
     with _explained(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         try:

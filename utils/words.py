@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import os
+import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Any
 
+_LONGEST_SUFFIX = 16
 _MOST = 40
 _FEW = 3
 
@@ -19,6 +22,15 @@ def near(name: str, known: Iterable[str]) -> str:
     known = list(known)
     close = difflib.get_close_matches(name, known)
     return f"did you mean {' or '.join(close)}?" if close else there_is(known)
+
+
+def one_form(name: str) -> str:
+    r"""A name in one spelling: é may be one character or, as on a Mac, e and an accent.
+
+    >>> one_form("Cafe\u0301") == "Caf\u00e9"
+    True
+    """
+    return unicodedata.normalize("NFC", name)
 
 
 def nearest(path: str, files: Iterable[object]) -> str:
@@ -81,6 +93,18 @@ def shortened(text: str, fits: Callable[[str], bool]) -> str:
         f"{text[: n - n // 2]}…{text[len(text) - n // 2 :]}" for n in range(len(text), 1, -1)
     )
     return next(filter(fits, shorter), "…")
+
+
+def fitting(name: str, room: int = 255) -> str:
+    """A file name within the bytes that file systems take: of a longer one the middle is left out.
+
+    >>> fitting("001_" + "x" * 250 + ".jpg", 20)
+    '001_xxx…xxxxxx.jpg'
+    """
+    stem, suffix = os.path.splitext(name)
+    if len(suffix) > _LONGEST_SUFFIX:
+        stem, suffix = name, ""
+    return shortened(stem, lambda s: len(os.fsencode(s + suffix)) <= room) + suffix
 
 
 def first(names: Iterable[object]) -> str:

@@ -9,7 +9,6 @@ import importlib.util
 import os
 import stat
 import threading
-from datetime import datetime
 from typing import Any
 
 from PIL import ExifTags, Image, ImageFile
@@ -109,14 +108,6 @@ def exif_of(image: Image.Image) -> dict[int, Any]:
         return {**exif, **exif.get_ifd(ExifTags.IFD.Exif)}
     except Exception:  # a photo with unreadable EXIF is still a photo
         return {}
-
-
-def taken_at(exif: dict[int, Any]) -> str | None:
-    text = exif.get(ExifTags.Base.DateTimeOriginal) or exif.get(ExifTags.Base.DateTime)
-    try:
-        return datetime.strptime(str(text).strip("\0 "), "%Y:%m:%d %H:%M:%S").isoformat()
-    except ValueError:
-        return None
 
 
 def camera(exif: dict[int, Any]) -> str | None:

@@ -15,7 +15,8 @@ from photorank.utils.words import one_line
 
 from ..base import View
 from . import jpeg
-from .header import camera, check_file, exif_of, open_header, prepare, reduction, taken_at
+from .dates import taken_at
+from .header import camera, check_file, exif_of, open_header, prepare, reduction
 from .pixels import PhotoError as PhotoError
 from .pixels import on_white, reduce, srgb
 from .resample import lanczos
@@ -36,7 +37,7 @@ class Photo:
 
     Attributes:
         width, height: pixels of the upright photo at full size.
-        taken_at: ISO 8601 local time from EXIF DateTimeOriginal (else DateTime), or None.
+        taken_at: ISO 8601 local time by EXIF or XMP (`dates.taken_at`), or None.
         camera: EXIF make and model, or None.
         jpeg_quality: of a JPEG file, 1 to 100 (`jpeg.quality`), or None.
     """
@@ -99,7 +100,7 @@ class Photo:
             picture = _UPRIGHT[orientation](picture)
         if orientation in (5, 6, 7, 8):
             size = size[::-1]
-        return cls(picture, size, taken_at(exif), camera(exif), jpeg.quality(image))
+        return cls(picture, size, taken_at(image, exif), camera(exif), jpeg.quality(image))
 
     @classmethod
     def from_image(cls, image: Image.Image | np.ndarray) -> Photo:

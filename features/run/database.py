@@ -10,15 +10,16 @@ from pathlib import Path
 
 Database = sqlite3.Connection
 
-LAYOUT = 1
+LAYOUT = 2
 _APPLICATION = 0x70686F52  # tells a store, also a damaged one, from any other file
 _ITS_PLACE = slice(68, 72)  # in the header of every SQLite database
 _TABLES = (
-    "CREATE TABLE photos (id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, "
-    "size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL)",
+    "CREATE TABLE files (path BLOB PRIMARY KEY, state TEXT NOT NULL, content BLOB NOT NULL, "
+    "crc INTEGER NOT NULL)",
+    "CREATE INDEX files_by_content ON files (content)",
     "CREATE TABLE keys (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE)",
-    "CREATE TABLE results (photo INTEGER NOT NULL REFERENCES photos ON DELETE CASCADE, "
-    "key INTEGER NOT NULL, value BLOB NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY (photo, key))",
+    "CREATE TABLE results (content BLOB NOT NULL, key INTEGER NOT NULL, value BLOB NOT NULL, "
+    "crc INTEGER NOT NULL, PRIMARY KEY (content, key))",
     f"PRAGMA application_id = {_APPLICATION}",
     f"PRAGMA user_version = {LAYOUT}",
 )
@@ -45,7 +46,6 @@ def connect(path: Path) -> Database:
         with contextlib.suppress(sqlite3.OperationalError):  # another run is just opening it too
             db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")  # a power cut may cost the last writes, no more
-        db.execute("PRAGMA foreign_keys = ON")
         return db
     except BaseException:
         db.close()

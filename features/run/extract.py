@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import closing
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import PIL
@@ -17,11 +17,13 @@ from threadpoolctl import threadpool_limits
 from photorank.utils.logging import logger
 
 from ..base import PICTURE_VERSION, Feature, Head, declare
+from ..photo.dates import named_at
 from ..photo.header import MAX_DECODED_BYTES, photo_suffixes
 from ..photo.image import Photo, PhotoError
-from .job import Job
+from .identity import content_of, key_now, photo_key
+from .job import Failed, Job
 from .parts import Part, Row, parts_of
-from .store import PhotoKey, Store, key_of, photo_key
+from .store import Store, key_of
 from .streaming import ByteBudget, in_order, threads
 
 Source = str | os.PathLike[str] | tuple[str, np.ndarray | Image.Image]
@@ -91,11 +93,6 @@ def resolve(features: Sequence[Feature | Head]) -> list[Feature | Head]:
     return [choose() if choose else f for f, choose in zip(features, choices, strict=True)]
 
 
-class _Failed(NamedTuple):
-    reason: str
-    is_lasting: bool
-
-
 class _Run:
     """One pass over photos: what there is to compute of each, and the store."""
 
@@ -124,49 +121,58 @@ class _Run:
         job = Job(os.fspath(source), missing=self.parts)
         try:
             job.key = photo_key(job.path)
+            self._recall(job, self.store.content(job.key))
         except OSError as error:
             job.error = f"vanished or unreadable: {error.strerror}"
-        if job.key and self.store:
-            known = self.store.get(job.key)
-            job.error = known.get(self.error_key, [None])[0]
-            job.facts = known.get(self.facts_key) if job.error is None else None
-            job.results = {part: known[part.key] for part in self.parts if part.key in known}
-            job.missing = [part for part in self.parts if part not in job.results]
-            self.known += job.is_complete()
         self.asked += 1
         return job
+
+    def _recall(self, job: Job, content: bytes | None) -> None:
+        """What is in the store of a photo's content; nothing where that is not known."""
+        job.content = content
+        known = self.store.get(content) if content else {}
+        (job.error,) = known.get(self.error_key, [None])
+        job.facts = known.get(self.facts_key) if job.error is None else None
+        job.results = {part: known[part.key] for part in self.parts if part.key in known}
+        job.missing = [part for part in self.parts if part not in job.results]
+        job.is_known = job.is_complete()
 
     def open(self, job: Job) -> Job:
         """Decode a photo, measure what is missing and keep the views for its batches; in a thread."""
         try:
             photo = self._decoded(job) if job.key else Photo.from_image(job.picture)
-            self._measure(job, photo)
+            if photo:
+                self._measure(job, photo)
         except PhotoError as error:
             job.error = str(error)
         return job
 
-    def _decoded(self, job: Job) -> Photo:
-        """The photo of a file; one that changes while it is read is read once more."""
+    def _decoded(self, job: Job) -> Photo | None:
+        """The photo of a file, None if its content is known; one that changes is read once more."""
         for _ in range(2):
-            before, found = job.key, self._opened(job.path)
-            job.key = _key_now(job.path)
+            before = job.key
+            if self.store and job.key and not job.content:
+                self._recall(job, content_of(job.path, job.key.size))
+            if job.is_known:
+                self._keep(job, {})
+                return None
+            found = self._opened(job.path)
+            job.key = key_now(job.path)
             if job.key == before:
                 break
-            job.facts, job.results, job.missing = None, {}, self.parts
+            self._recall(job, None)
         else:
             job.key = before
-            job.is_kept = False
         if isinstance(found, Photo):
             return found
-        if found.is_lasting:
-            self._keep(job, {self.error_key: [found.reason]})
+        self._keep(job, {self.error_key: [found.reason]} if found.is_lasting else {})
         raise PhotoError(found.reason)
 
-    def _opened(self, path: str) -> Photo | _Failed:
+    def _opened(self, path: str) -> Photo | Failed:
         try:
             return Photo.open(path, self.budget.hold)
         except PhotoError as error:  # itself it would keep what was decoded alive
-            return _Failed(str(error), error.is_lasting)
+            return Failed(str(error), error.is_lasting)
 
     def _measure(self, job: Job, photo: Photo) -> None:
         job.facts = [getattr(photo, name) for name in _OF_PHOTO]
@@ -179,8 +185,8 @@ class _Run:
         self.budget.take(job.view_bytes)
 
     def _keep(self, job: Job, results: Mapping[str | None, Any]) -> None:
-        if job.key and job.is_kept:
-            self.store.put(job.key, {key: value for key, value in results.items() if key})
+        if job.content:
+            self.store.put(job.content, results, job.key)
 
     def rows(self, jobs: Iterable[Job]) -> Iterator[Row]:
         """The rows in order, each as soon as its batches and all rows before it are done."""
@@ -229,18 +235,14 @@ class _Run:
             self._keep(job, {part.key: job.results[part] for part in job.missing if not part.alone})
 
     def _row(self, job: Job) -> Row:
+        self.known += job.is_known
         row: Row = {"path": job.path, "error": job.error}
         if job.key:
             row["bytes"] = job.key.size
-        row |= zip(_OF_PHOTO, job.facts or (), strict=False)
+        if job.facts:
+            row |= zip(_OF_PHOTO, job.facts, strict=True)
+            row["taken_at"] = row["taken_at"] or named_at(job.path)
         if job.error is None:
             for part in self.parts:
                 row |= part.columns(job.results[part])
         return row
-
-
-def _key_now(path: str) -> PhotoKey | None:
-    try:
-        return photo_key(path)
-    except OSError:
-        return None

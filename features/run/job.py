@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from .identity import PhotoKey
 from .parts import Part
-from .store import PhotoKey
+
+
+class Failed(NamedTuple):
+    """Why a photo could not be decoded, and whether the file is to blame."""
+
+    reason: str
+    is_lasting: bool
 
 
 @dataclass
@@ -18,8 +25,10 @@ class Job:
     Attributes:
         path: its row's.
         picture: what was given in place of a file.
-        key: what its results are kept under; None: it is no file.
-        is_kept: whether they may be: not of a file that changes while it is read.
+        key: by what its file is known; None: it is no file.
+        content: the SHA-256 of the file, under which its results are kept; None: not known, and
+            never of a file that changes while it is read.
+        is_known: whether all was in the store.
         error: why it failed, or None.
         facts: what its header says.
         results, missing: of each part.
@@ -29,7 +38,8 @@ class Job:
     path: str
     picture: Any = None
     key: PhotoKey | None = None
-    is_kept: bool = True
+    content: bytes | None = None
+    is_known: bool = False
     error: str | None = None
     facts: list[Any] | None = None
     results: dict[Part, Any] = field(default_factory=dict)

@@ -1,51 +1,31 @@
-"""What was measured, kept in one SQLite file, so that an unchanged photo is not opened again."""
+"""What was measured, kept in one SQLite file by a photo's content, so that no photo is measured twice."""
 
 from __future__ import annotations
 
 import json
 import os
 import sqlite3
+import threading
 import time
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from photorank.utils.logging import logger
 
 from .database import Damaged, Database, connect, inode, is_damage, remove, transaction
+from .identity import PhotoKey
 
 T = TypeVar("T")
 Value = Any
 """A list of numbers, texts, truth values and None, or a float32 vector."""
 
 _SAVE_SECONDS, _SAVE_COUNT = 1.0, 64
-
-
-class PhotoKey(NamedTuple):
-    """By what a photo is known: while these three stay the same, so do its values."""
-
-    path: bytes
-    size: int
-    mtime_ns: int
-
-
-NO_PHOTO = PhotoKey(b"", 0, 0)
-"""For results that belong to no photo."""
-
-
-def photo_key(path: str | os.PathLike[str]) -> PhotoKey:
-    """The key of the file at `path` as it is now, links resolved.
-
-    Raises:
-        OSError: it is not there, or may not be looked at.
-    """
-    status = os.stat(path)
-    return PhotoKey(os.fsencode(os.path.realpath(path)), status.st_size, status.st_mtime_ns)
 
 
 def key_of(version: str, *parts: Any) -> str | None:
@@ -57,7 +37,7 @@ def key_of(version: str, *parts: Any) -> str | None:
 
 
 class Store:
-    """Results by photo and by key, in a file that several runs may use at once.
+    """Results by content and by key, in a file that several threads and runs may use at once.
 
     A store that cannot be used costs a warning and no result: `get` then finds nothing. A damaged one,
     or one of another layout, is removed and a new one begun. What is put is written in short
@@ -74,7 +54,8 @@ class Store:
     def __init__(self, path: str | os.PathLike[str], keys: Iterable[str]) -> None:
         self._path = Path(path).expanduser().absolute()
         self._keys = dict.fromkeys(keys)
-        self._pending: deque[tuple[PhotoKey, dict[str, Value]]] = deque()
+        self._pending: deque[tuple[bytes, dict[str, Value], PhotoKey | None]] = deque()
+        self._lock = threading.RLock()
         self._saved = time.monotonic()
         self._is_writable = self._may_begin_anew = True
         self._db: Database | None = None
@@ -92,22 +73,29 @@ class Store:
         """Whether there is a file in use."""
         return self._db is not None
 
-    def get(self, photo: PhotoKey) -> dict[str, Value]:
-        """What is known of a photo, by key."""
-        return self._tried(partial(self._read, photo), {})
+    def content(self, photo: PhotoKey) -> bytes | None:
+        """The SHA-256 of a photo's file, if that was seen as it is."""
+        return self._tried(partial(self._read_content, photo), None)
 
-    def put(self, photo: PhotoKey, results: Mapping[str, Value]) -> None:
-        """Keep results of a photo, from any thread; the next `save` writes them."""
+    def get(self, content: bytes) -> dict[str, Value]:
+        """What is known of a content, by key."""
+        return self._tried(partial(self._read, content), {})
+
+    def put(
+        self, content: bytes, results: Mapping[Any, Value], photo: PhotoKey | None = None
+    ) -> None:
+        """Keep results, and which file has this content; the next `save` writes them."""
         kept = {k: v for k, v in results.items() if k in self._keys and _can_be_kept(v)}
-        if kept and self._db and self._is_writable:
-            self._pending.append((photo, kept))
+        if (kept or photo) and self._db and self._is_writable:
+            self._pending.append((content, kept, photo))
 
     def save(self) -> None:
         """Write all that was put, in one transaction: all of it or nothing."""
-        count = len(self._pending)
-        if count and self._tried(partial(self._write, count), False):
-            for _ in range(count):
-                self._pending.popleft()
+        with self._lock:
+            count = len(self._pending)
+            if count and self._tried(partial(self._write, count), False):
+                for _ in range(count):
+                    self._pending.popleft()
         self._saved = time.monotonic()
 
     def save_if_due(self) -> None:
@@ -118,28 +106,39 @@ class Store:
 
     def _tried(self, action: Callable[[Database], T], otherwise: T) -> T:
         """The result of `action`, in a new store if it shows that this one is damaged."""
-        if self._db is None:
-            return otherwise
-        try:
-            return action(self._db)
-        except sqlite3.Error as error:
-            if not is_damage(error):
-                self._leave_out(error)
+        with self._lock:
+            if self._db is None:
                 return otherwise
-            self._begin_anew(error)
-            return self._tried(action, otherwise)
+            try:
+                return action(self._db)
+            except sqlite3.Error as error:
+                if not is_damage(error):
+                    self._leave_out(error)
+                    return otherwise
+                self._begin_anew(error)
+                return self._tried(action, otherwise)
 
-    def _read(self, photo: PhotoKey, db: Database) -> dict[str, Value]:
-        rows = db.execute(self._select, photo).fetchall()  # an open cursor would outlive `_close`
-        seed = _seed(photo)
+    def _read_content(self, photo: PhotoKey, db: Database) -> bytes | None:
+        ask = "SELECT content, crc FROM files WHERE path = ? AND state = ?"
+        for content, crc in db.execute(ask, (photo.path, photo.state)).fetchall():
+            if crc == _checksum(content, photo.state, zlib.crc32(photo.path)):
+                return bytes(content)
+            raise Damaged("a file's content is not the one that was written")
+        return None
+
+    def _read(self, content: bytes, db: Database) -> dict[str, Value]:
+        rows = db.execute(self._select, (content,)).fetchall()  # an open cursor outlives `_close`
+        seed = zlib.crc32(content)
         named = ((self._key_of[number], value, crc) for number, value, crc in rows)
         return {key: _unpacked(value, crc, key, seed) for key, value, crc in named}
 
     def _write(self, count: int, db: Database) -> bool:
         with transaction(db):
-            for photo, results in (self._pending[i] for i in range(count)):
-                number, seed = _number(db, photo), _seed(photo)
-                rows = [(number, self._id_of[k], *_packed(v, k, seed)) for k, v in results.items()]
+            for content, results, photo in (self._pending[i] for i in range(count)):
+                if photo:
+                    _note(db, photo, content)
+                seed = zlib.crc32(content)
+                rows = [(content, self._id_of[k], *_packed(v, k, seed)) for k, v in results.items()]
                 db.executemany("INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?)", rows)
         return True
 
@@ -166,9 +165,8 @@ class Store:
         self._id_of = {key: ids[key] for key in self._keys}
         self._key_of = {number: key for key, number in self._id_of.items()}
         self._select = (
-            "SELECT r.key, r.value, r.crc FROM photos p JOIN results r ON r.photo = p.id "
-            "WHERE p.path = ? AND p.size = ? AND p.mtime_ns = ? "
-            f"AND r.key IN ({', '.join(map(str, self._key_of))})"
+            "SELECT key, value, crc FROM results WHERE content = ? "
+            f"AND key IN ({', '.join(map(str, self._key_of))})"
         )
 
     def _begin_anew(self, damage: Exception) -> None:
@@ -205,13 +203,18 @@ class Store:
         self._db = None
 
 
-def _number(db: Database, photo: PhotoKey) -> int | None:
-    """The row of a photo; what was known of the file before it changed goes."""
-    found = db.execute("SELECT id, size, mtime_ns FROM photos WHERE path = ?", photo[:1]).fetchone()
-    if found and found[1:] == photo[1:]:
-        return int(found[0])
-    db.execute("DELETE FROM photos WHERE path = ?", photo[:1])
-    return db.execute("INSERT INTO photos VALUES (NULL, ?, ?, ?)", photo).lastrowid
+def _note(db: Database, photo: PhotoKey, content: bytes) -> None:
+    """That a file has this content; what was known of another that no file has any more goes."""
+    before = db.execute("SELECT content FROM files WHERE path = ?", (photo.path,)).fetchall()
+    crc = _checksum(content, photo.state, zlib.crc32(photo.path))
+    row = (photo.path, photo.state, content, crc)
+    db.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", row)
+    for old in before:
+        db.execute(
+            "DELETE FROM results WHERE content = ?1 "
+            "AND NOT EXISTS (SELECT 1 FROM files WHERE content = ?1)",
+            old,
+        )
 
 
 def _can_be_kept(value: Value) -> bool:
@@ -236,7 +239,3 @@ def _checksum(packed: str | bytes, key: str, seed: int) -> int:
     """Of a value and of what it belongs to: SQLite has none, and a damaged page can look whole."""
     data = packed if isinstance(packed, bytes) else packed.encode()
     return zlib.crc32(data, zlib.crc32(key.encode(), seed))
-
-
-def _seed(photo: PhotoKey) -> int:
-    return zlib.crc32(repr(tuple(photo)).encode())

@@ -11,7 +11,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from photorank.utils.words import fitting
+
 from ..sources import apart, common_parent, folders_of
+
+_ROOM = 200  # bytes
 
 
 def own_command() -> str:
@@ -72,9 +76,9 @@ def the_place(source: Any) -> Path:
 
 
 def name_of(source: Any) -> str:
-    """What the files are called that are made of a table or of folders."""
+    """What the files are called that are made of a table or of folders, with room for their endings."""
     place = the_place(source)
-    return (place.stem if place.is_file() else place.name) or "root"
+    return fitting((place.stem if place.is_file() else place.name) or "root", _ROOM)
 
 
 def free(stem: str, suffix: str) -> Path:

@@ -70,10 +70,12 @@ def _failures(failed: pd.DataFrame) -> list[str]:
 
 def counted(done: int, what: str, failed: int, record: Record) -> str:
     """How many photos something was done with, how many failed, and what else lay there."""
-    skipped = ", ".join(f"{n} {suffix}" for suffix, n in record.get("skipped", {}).items())
+    skipped = ", ".join(f"{n} {printable(kind)}" for kind, n in record.get("skipped", {}).items())
+    raws = record.get("raw_beside_jpeg")
     return (
         f"{plural(done, 'photo')} {what}, {failed} failed"
         + (f", skipped: {skipped}" if skipped else "")
+        + (f", RAW beside a photo: {raws}" if raws else "")
         + (f", excluded: {record['excluded']}" if record.get("excluded") else "")
     )
 

@@ -16,8 +16,8 @@ from photorank.utils import io
 
 Journal = sqlite3.Connection
 
-Stamp = tuple[int, str]
-"""Bytes of a file and when it was modified: another stamp, another photo."""
+Stamp = tuple[int, str, str]
+"""Bytes of a file, when it was modified, and its ctime_ns: another stamp, another photo."""
 
 _FIXED = ("watch", "source", "columns", "weights", "scale", "tags")
 _APPLICATION = 0x70686F57  # tells a journal from another program's database
@@ -25,12 +25,13 @@ _MISSING = float("nan")  # where None would make a column without any value one 
 _TABLES = (
     "CREATE TABLE about (record TEXT NOT NULL, exported INTEGER NOT NULL)",
     "CREATE TABLE photos (id INTEGER PRIMARY KEY, file BLOB NOT NULL UNIQUE, "
-    "bytes INTEGER NOT NULL, modified TEXT NOT NULL, row TEXT NOT NULL)",
+    "bytes INTEGER NOT NULL, modified TEXT NOT NULL, changed TEXT NOT NULL, row TEXT NOT NULL)",
     f"PRAGMA application_id = {_APPLICATION}",
 )
 _KEEP = (
-    "INSERT INTO photos (file, bytes, modified, row) VALUES (?, ?, ?, ?) ON CONFLICT (file) "
-    "DO UPDATE SET bytes = excluded.bytes, modified = excluded.modified, row = excluded.row"
+    "INSERT INTO photos (file, bytes, modified, changed, row) VALUES (?, ?, ?, ?, ?) "
+    "ON CONFLICT (file) DO UPDATE SET bytes = excluded.bytes, modified = excluded.modified, "
+    "changed = excluded.changed, row = excluded.row"
 )
 
 
@@ -86,16 +87,16 @@ def resume(
         with db:
             db.execute("INSERT INTO about VALUES (?, 0)", (text,))
     io.write_text(output.with_name(f"{output.stem}.meta.json"), f"{text}\n")
-    rows = db.execute("SELECT file, bytes, modified FROM photos")
-    return {os.fsdecode(file): (size, modified) for file, size, modified in rows}
+    rows = db.execute("SELECT file, bytes, modified, changed FROM photos")
+    return {os.fsdecode(file): (size, *times) for file, size, *times in rows}
 
 
-def keep(db: Journal, rows: Iterable[Mapping[str, Any]]) -> None:
+def keep(db: Journal, rows: Iterable[Mapping[str, Any]], stamps: Mapping[str, Stamp]) -> None:
     """Add rows, all or none; a photo that has one already keeps its place."""
     with db:
         for row in rows:
             text = json.dumps({n: _MISSING if value is None else value for n, value in row.items()})
-            db.execute(_KEEP, (os.fsencode(row["file"]), row["bytes"], row["modified"], text))
+            db.execute(_KEEP, (os.fsencode(row["file"]), *stamps[row["file"]], text))
             db.execute("UPDATE about SET exported = 0")
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePath
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from photorank.utils.find import real
 from photorank.utils.io import read_table
 from photorank.utils.rows import numbers
-from photorank.utils.words import nearest
+from photorank.utils.words import nearest, one_form
 
 from .columns import is_empty
 
@@ -150,16 +151,39 @@ def _find(labels: pd.DataFrame, names: Sequence[str]) -> str | None:
     return next((there[name] for name in names if name in there), None)
 
 
+def rows_named(table: pd.DataFrame, file: str) -> pd.DataFrame:
+    """The photos of a file name, or of a path in the folder or here: as it is spelt, else in any form."""
+    places = file, str(real(file))  # the second as a shell completes it
+    pairs = [(str(f), str(p)) for f, p in zip(table["file"], table["path"], strict=True)]
+    for form in (str, one_form):
+        wanted = set(map(form, places))
+        whole = [not wanted.isdisjoint(map(form, pair)) for pair in pairs]
+        bare = [form(name).rsplit("/", 1)[-1] == form(file) for name, _ in pairs]
+        if any(whole) or any(bare):
+            return table[whole if any(whole) else bare]
+    return table.head(0)
+
+
 def _matched(names: Iterable[str], photos: pd.DataFrame) -> list[list[int]]:
-    """For each name the positions of the photos that it may mean; an exact path or file is one alone."""
+    """For each name the positions of the photos that it may mean, as it is spelt, else in any form."""
+    names = list(map(_posix, names))
+    spelt, alike = (_matched_as(form, names, photos) for form in (str, one_form))
+    return [rows or others for rows, others in zip(spelt, alike, strict=True)]
+
+
+def _matched_as(
+    form: Callable[[str], str], names: Iterable[str], photos: pd.DataFrame
+) -> list[list[int]]:
+    """An exact path or file is one alone."""
     exact: dict[str, list[int]] = defaultdict(list)
     by_base: dict[str, list[tuple[str, int]]] = defaultdict(list)
-    for row, (file, path) in enumerate(zip(photos["file"], photos["path"], strict=True)):
-        for text in dict.fromkeys((_posix(file), _posix(path))):
+    for row, pair in enumerate(zip(photos["file"], photos["path"], strict=True)):
+        file, path = (form(_posix(text)) for text in pair)
+        for text in dict.fromkeys((file, path)):
             exact[text].append(row)
-        by_base[PurePath(_posix(path)).name].append(("/" + _posix(path), row))
+        by_base[PurePath(path).name].append(("/" + path, row))
     found = []
-    for name in map(_posix, names):
+    for name in map(form, names):
         ends = by_base.get(PurePath(name).name, [])
         found.append(exact.get(name) or [row for path, row in ends if path.endswith("/" + name)])
     return found

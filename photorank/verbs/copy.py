@@ -11,6 +11,7 @@ import pandas as pd
 from photorank.utils import io
 from photorank.utils.logging import logger
 from photorank.utils.rows import measured_rows
+from photorank.utils.words import fitting
 
 from ..table.columns import check_columns
 
@@ -62,7 +63,7 @@ def _copies(photos: pd.DataFrame, folder: Path) -> list[tuple[Path, Path]]:
     """Pairs of a photo that is still there and the place that it goes to."""
     digits = max(3, len(str(len(photos))))
     sources = [Path(path) for path in photos["path"]]
-    pairs = [(s, folder / f"{i:0{digits}}_{s.name}") for i, s in enumerate(sources, 1)]
+    pairs = [(s, folder / fitting(f"{i:0{digits}}_{s.name}")) for i, s in enumerate(sources, 1)]
     gone = [source for source, _ in pairs if not source.is_file()]
     if gone:
         said = f"{len(gone)} of {len(pairs)} photos are no longer there (first: {gone[0]})"

@@ -20,12 +20,12 @@ from photorank.evaluation.plots import montage as montages
 from photorank.features.photo.image import Photo, PhotoError
 from photorank.features.quality import LEVELS, MOST
 from photorank.utils import io
-from photorank.utils.find import real
 from photorank.utils.logging import logger
 from photorank.utils.rows import measured_rows
 from photorank.utils.words import nearest
 
 from ..table.columns import check_columns, columns_of
+from ..table.labels import rows_named
 
 
 @dataclass(frozen=True)
@@ -189,10 +189,7 @@ def _row(table: pd.DataFrame, file: str | os.PathLike[str]) -> Mapping[str, Any]
             "is table['file'].iloc[i]"
         )
     file = os.fspath(file)
-    here = str(real(file))  # as a shell completes it
-    rows = table[(table["file"] == file) | table["path"].isin([file, here])]
-    if rows.empty:
-        rows = table[[str(name).rsplit("/", 1)[-1] == file for name in table["file"]]]
+    rows = rows_named(table, file)
     if rows.empty:
         raise ValueError(
             f"no photo {file!r} in this table; the nearest name is {nearest(file, table['file'])!r}"

@@ -79,7 +79,7 @@ def watch(
             for arrived in _arrivals(rule, known, every, once):
                 with each_once(logged):  # what is wrong with the cache is so for every batch
                     rows = _scored(rule, arrived) if arrived else []
-                journal.keep(db, rows)
+                journal.keep(db, rows, arrived)
                 known |= {row["file"]: arrived[row["file"]] for row in rows}
                 failed += sum(_say_score(rule, row) for row in rows)
                 before, full = full, len(known) // window
@@ -178,10 +178,18 @@ def _look(rule: _Rule) -> dict[str, journal.Stamp]:
     for path in photos_in([str(rule.folder)], rule.plan.settings)[0].photos:
         with contextlib.suppress(OSError):  # gone again
             facts = os.stat(path)
-            modified = datetime.fromtimestamp(facts.st_mtime_ns / 1e9, UTC)
             file = Path(os.path.relpath(path, rule.folder)).as_posix()
-            stamps[file] = facts.st_size, modified.isoformat(timespec="microseconds")
+            stamps[file] = facts.st_size, _utc(facts.st_mtime_ns), str(facts.st_ctime_ns)
     return stamps
+
+
+def _utc(ns: int) -> str:
+    """A file's time as ISO 8601; one that Python has no date for as the nearest that it has."""
+    try:
+        time = datetime.fromtimestamp(ns / 1e9, UTC)
+    except (ValueError, OverflowError):
+        time = (datetime.max if ns > 0 else datetime.min).replace(tzinfo=UTC)
+    return time.isoformat(timespec="microseconds")
 
 
 def _scored(rule: _Rule, arrived: Mapping[str, journal.Stamp]) -> list[dict[str, Any]]:
@@ -189,11 +197,11 @@ def _scored(rule: _Rule, arrived: Mapping[str, journal.Stamp]) -> list[dict[str,
     paths = [str(rule.folder / file) for file in arrived]
     photos = Photos(paths, [*arrived], {"source": str(rule.folder)})
     measured = replace(rule.plan, source=photos).measure()
-    measured["bytes"] = [size for size, _ in arrived.values()]
+    measured["bytes"] = [size for size, *_ in arrived.values()]
     together = io.frame([*_records(rule.sample), *_records(measured)], [*map(str, measured)])
     scored = replace(rule.plan, source=with_record(together, record_of(measured))).run()
     ranked = {row["file"]: row for row in _records(scored)}
-    rows = [ranked[file] | {"modified": when} for file, (_, when) in arrived.items()]
+    rows = [ranked[file] | {"modified": when} for file, (_, when, _) in arrived.items()]
     there = (r for r in rows if pd.isna(r["error"]) or (rule.folder / r["file"]).exists())
     return [{name: row[name] for name in rule.columns} for row in there]
 
