@@ -14,7 +14,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from photorank.utils.words import one_line
 
 from ..base import View
-from . import jpeg
+from . import jpeg, tiff
 from .header import camera, check_file, exif_of, open_header, prepare, reduction, taken_at
 from .pixels import PhotoError as PhotoError
 from .pixels import on_white, reduce, srgb
@@ -78,11 +78,9 @@ class Photo:
             check_file(path)
             with open_header(path) as image:
                 size = image.size
-                if image.format in jpeg.FORMATS:
-                    jpeg.check_padding(path)
                 factor, decoded_bytes = prepare(image)
                 with admit(decoded_bytes):
-                    decoded = jpeg.decode(image) if factor == 1 else None
+                    decoded = jpeg.decode(image)
                     return cls._finish(image, decoded, factor, size)
 
     @classmethod
@@ -92,6 +90,7 @@ class Photo:
         """The photo of an opened `image`, whose pixels may have been decoded already."""
         if decoded is None:
             image.load()  # before anything else asks for EXIF, which would swallow a decoder's error
+        tiff.mend_palette(image)
         exif = exif_of(image)
         orientation = exif.get(ExifTags.Base.Orientation)
         picture = _canonical(image, decoded, factor)
@@ -148,9 +147,12 @@ class Photo:
 def _canonical(image: Image.Image, decoded: np.ndarray | None, factor: int) -> np.ndarray:
     """The pixels as stored, but in sRGB, on white and reduced by `factor`."""
     icc = image.info.get("icc_profile")
-    if decoded is None:
-        return np.asarray(srgb(on_white(reduce(image, factor)), icc))
-    return np.asarray(srgb(Image.fromarray(decoded), icc)) if icc else decoded
+    if decoded is not None:
+        if factor == 1 and decoded.ndim == 3 and decoded.shape[2] == 3 and not icc:
+            return decoded
+        image = Image.frombytes(image.mode, decoded.shape[1::-1], decoded)
+    reduced = reduce(image, factor, tiff.levels(image))
+    return np.asarray(srgb(on_white(reduced, image.format), icc))
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:

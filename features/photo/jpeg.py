@@ -1,9 +1,9 @@
-"""JPEG: how strongly a file is compressed; the pixels that Pillow gives, in less time."""
+"""JPEG: how strongly a file is compressed; the pixels that Pillow gives, and what it does not say."""
 
 from __future__ import annotations
 
-import os
-from typing import BinaryIO
+import re
+from typing import IO
 
 import numpy as np
 import simplejpeg
@@ -11,13 +11,12 @@ from PIL import Image, ImageFile
 
 from .pixels import PhotoError
 
-_SCAN, _END = b"\xff\xda", b"\xff\xd9"
-_PIECE = 2**20  # bytes
-
 FORMATS = ("JPEG", "MPO")
 """Pillow's names for what the JPEG decoder reads."""
-LARGEST = 32_000_000
-"""Bytes; a larger file is left to Pillow, which reads in pieces: this decoder wants it whole."""
+_COLOURS = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK"}
+"""Pillow's modes, and this decoder's names for them; inks it gives as stored, Pillow inverted."""
+_PADDING = 64
+"""Bytes between the picture and its end that some cameras write; a row of blocks takes more."""
 
 # The steps for luma that libjpeg multiplies by a factor of its "quality": ITU-T T.81, table K.1.
 _STEPS = np.array(
@@ -49,46 +48,59 @@ def quality(image: Image.Image) -> int | None:
     return round(float(np.interp(-sum(steps), -_SUMS, np.arange(1, 101))))
 
 
-def check_padding(path: str | os.PathLike[str]) -> None:
-    """A copy that broke off is often filled up with zeros; JPEG decoders turn those into grey."""
-    with open(path, "rb") as file:
-        file.seek(-min(64, os.fstat(file.fileno()).st_size), os.SEEK_END)
-        if not file.read().strip(b"\0") and _last_marker(file) == _SCAN:
-            raise PhotoError("truncated: its last part is filled with zeros")
-
-
-def _last_marker(file: BinaryIO) -> bytes:
-    """Whether the last scan begins or the picture ends last; read from the end, a piece at a time."""
-    for end in range(os.fstat(file.fileno()).st_size, 0, -_PIECE):
-        start = max(0, end - _PIECE)
-        file.seek(start)
-        piece = file.read(end - start + 1)  # a marker has two bytes
-        place, marker = max((piece.rfind(marker), marker) for marker in (_SCAN, _END))
-        if place >= 0:
-            return marker
-    return b""
-
-
 def decode(image: ImageFile.ImageFile) -> np.ndarray | None:
     """The pixels of a JPEG that Pillow opened and did not load, at the size to which it is drafted.
 
-    Only a sound 8-bit picture in three colours is decoded here. Anything else, and what this decoder
-    so much as warns of, is Pillow's to judge.
+    Pillow reads over what libjpeg warns of; here such damage is heard. What this decoder does not
+    know, or complains of though no pixel suffers, is Pillow's to judge.
 
     Returns:
-        (h, w, 3) uint8, bit for bit what Pillow would decode; None: it is for Pillow to decode.
+        uint8, (h, w, 3), (h, w) grey or (h, w, 4) inks, bit for bit what Pillow would decode;
+        None: it is for Pillow to decode.
+
+    Raises:
+        PhotoError: part of the picture is lost or overwritten.
     """
-    file = image.fp
-    if file is None or image.format not in FORMATS or image.mode != "RGB":
+    colours = _COLOURS.get(image.mode)
+    if image.fp is None or image.format not in FORMATS or colours is None:
         return None
-    place = file.tell()
-    size = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    data = file.read(size) if size <= LARGEST else b""
-    file.seek(place)
-    if not data:
-        return None
+    data = _whole(image.fp)
     try:
-        return simplejpeg.decode_jpeg(data, min_width=image.width, min_height=image.height)
-    except ValueError:
+        pixels = simplejpeg.decode_jpeg(data, colours, min_width=image.width, min_height=image.height)
+    except ValueError as error:
+        damage = _damage(str(error))
+        if damage and _is_header_sound(data):
+            raise PhotoError(damage) from error
         return None
+    return 255 - pixels if colours == "CMYK" else pixels.squeeze(2) if colours == "GRAY" else pixels
+
+
+def _whole(file: IO[bytes]) -> bytes:
+    place = file.tell()
+    file.seek(0)
+    data = file.read()
+    file.seek(place)
+    return data
+
+
+def _damage(complaint: str) -> str | None:
+    """What libjpeg's complaint means for the picture; None: nothing, or Pillow fails on it as well."""
+    stray = re.search(r"(\d+) extraneous bytes before marker 0xd9", complaint)
+    if stray and int(stray[1]) <= _PADDING:
+        return None
+    if complaint == "Premature end of JPEG file":
+        return "truncated: the file ends before its picture does"
+    if "premature end of data segment" in complaint:
+        return "damaged: the picture ends early, as if truncated and closed; part of it is lost"
+    if re.search("extraneous bytes|bad Huffman code|bad arithmetic|instead of RST|progression", complaint):
+        return "damaged: part of the picture is overwritten or lost, or its height is wrong"
+    return None
+
+
+def _is_header_sound(data: bytes) -> bool:
+    """Whether what libjpeg complains of lies in the picture; stray bytes before it harm nothing."""
+    try:
+        simplejpeg.decode_jpeg_header(data)
+    except ValueError:
+        return False
+    return True
