@@ -12,7 +12,7 @@ import threading
 from datetime import datetime
 from typing import Any
 
-from PIL import ExifTags, Image, ImageFile
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from ..base import CANONICAL_SIDE
 from . import jpeg, tiff
@@ -68,6 +68,9 @@ def open_header(path: str | os.PathLike[str]) -> ImageFile.ImageFile:
             image = Image.open(path, formats=formats)
             tiff.turn_to_photo(image)
             return image
+        except UnidentifiedImageError:
+            tiff.explain(path)
+            raise
         finally:
             Image.MAX_IMAGE_PIXELS = limit
 
@@ -80,7 +83,7 @@ def check_file(path: str | os.PathLike[str]) -> None:
         raise PhotoError("empty: the file has 0 bytes")
 
 
-def prepare(image: Image.Image) -> tuple[int, int]:
+def prepare(image: ImageFile.ImageFile) -> tuple[int, int]:
     """Let a JPEG decoder reduce by itself, refuse what is too large, all by the header.
 
     Returns:
@@ -98,8 +101,9 @@ def prepare(image: Image.Image) -> tuple[int, int]:
     needed = _DECODER_BYTES.get(str(image.format), 4) * pixels
     if image.info.get("progressive"):
         needed += 6 * width * height  # coefficients of the whole photo
-    if image.format in jpeg.FORMATS:
-        needed += os.path.getsize(image.filename)
+    if ";16" in str(image.tile) and image.mode in ("LA", "RGB", "RGBA"):
+        needed += 9 * pixels  # all 16 bits, and 8 of them in sRGB, if colours are converted
+    needed += os.path.getsize(image.filename)
     if to_go > 1:
         needed += 8 * min(pixels, STRIP_PIXELS)  # a strip, and the same in another mode
     if needed > MAX_DECODED_BYTES:

@@ -66,7 +66,9 @@ def decode(image: ImageFile.ImageFile) -> np.ndarray | None:
         return None
     data = _whole(image.fp)
     try:
-        pixels = simplejpeg.decode_jpeg(data, colours, min_width=image.width, min_height=image.height)
+        pixels = simplejpeg.decode_jpeg(
+            data, colours, min_width=image.width, min_height=image.height
+        )
     except ValueError as error:
         damage = _damage(str(error))
         if damage and _is_header_sound(data):
@@ -92,7 +94,9 @@ def _damage(complaint: str) -> str | None:
         return "truncated: the file ends before its picture does"
     if "premature end of data segment" in complaint:
         return "damaged: the picture ends early, as if truncated and closed; part of it is lost"
-    if re.search("extraneous bytes|bad Huffman code|bad arithmetic|instead of RST|progression", complaint):
+    if re.search(
+        "extraneous bytes|bad Huffman code|bad arithmetic|instead of RST|progression", complaint
+    ):
         return "damaged: part of the picture is overwritten or lost, or its height is wrong"
     return None
 

@@ -98,8 +98,15 @@ def _to_srgb(icc: bytes | None, mode: str) -> ImageCms.ImageCmsTransform | None:
         profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
     else:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-        if mode == "RGB" and "sRGB" in ImageCms.getProfileDescription(profile):
-            return None
     shared_by_threads = ImageCms.Flags.NOCACHE
     srgb = ImageCms.createProfile("sRGB")
-    return ImageCms.buildTransform(profile, srgb, mode, "RGB", flags=shared_by_threads)
+    transform = ImageCms.buildTransform(profile, srgb, mode, "RGB", flags=shared_by_threads)
+    return None if mode == "RGB" and _changes_nothing(transform) else transform
+
+
+def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
+    """Whether no colour of a fine grid moves by more than a level, whatever the profile's name."""
+    steps = np.uint8(np.linspace(0, 255, 18).round())
+    grid = np.stack(np.meshgrid(steps, steps, steps), -1).reshape(18, -1, 3)
+    moved = ImageCms.applyTransform(Image.fromarray(grid), transform)
+    return moved is not None and np.abs(np.asarray(moved).astype(int) - grid).max() <= 1

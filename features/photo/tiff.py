@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from PIL import Image, TiffImagePlugin
 
 from .pixels import PhotoError
@@ -13,10 +15,10 @@ _WHITE_IS_ZERO, _YCBCR = 0, 6
 
 
 def turn_to_photo(image: Image.Image) -> None:
-    """Turn a TIFF to its first page that is neither a reduced picture nor a mask.
+    """Turn a TIFF to its first page that is neither a reduced picture nor a mask, else its largest.
 
     Raises:
-        PhotoError: there is none, but for parts that cannot be read, or its numbers cannot be.
+        PhotoError: the photo lies where it cannot be read, or its numbers cannot be.
     """
     if not isinstance(image, TiffImagePlugin.TiffImageFile):
         return
@@ -27,13 +29,15 @@ def turn_to_photo(image: Image.Image) -> None:
 
 def _turn(image: TiffImagePlugin.TiffImageFile) -> None:
     has_more = _SUB_PAGES in image.tag_v2
-    for page in range(1, image.n_frames):
+    sizes = []
+    for page in range(image.n_frames):
         image.seek(page)
         if not _is_aside(image):
             return
+        sizes.append(image.width * image.height)
     if has_more:
         raise PhotoError("only its small preview can be read: the photo beside it is raw data")
-    image.seek(0)
+    image.seek(sizes.index(max(sizes)))
 
 
 def _is_aside(image: TiffImagePlugin.TiffImageFile) -> bool:
@@ -53,6 +57,15 @@ def _check_numbers(tags: TiffImagePlugin.ImageFileDirectory_v2) -> None:
         raise PhotoError("16 bits in separate planes without compression are not read: compress it")
     if is_plain and tags.get(_PHOTOMETRIC) == _YCBCR and tags.get(_SUBSAMPLING, (2, 2)) != (1, 1):
         raise PhotoError("coarser colours without compression are not read: save it as RGB")
+
+
+def explain(path: str | os.PathLike[str]) -> None:
+    """Raise a reason of its own if a file that Pillow does not know begins as a TIFF does."""
+    with open(path, "rb") as file:
+        if file.read(4) in TiffImagePlugin.PREFIXES:
+            raise PhotoError(
+                "a TIFF with pixels of a kind that cannot be read: save it with 8 or 16 bits"
+            )
 
 
 def levels(image: Image.Image) -> tuple[int, int]:
