@@ -14,6 +14,7 @@ from .boxes import Meta, boxes
 from .pixels import PhotoError
 
 _HOLE = bytes(512)  # a sector of a disk; no compressed picture holds such a run, if it is not flat
+_CUT = "truncated: the file ends before its picture does"
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -39,20 +40,24 @@ def read(path: str | os.PathLike[str], image: Image.Image) -> Said:
 
 
 def _png(path: Path, image: Image.Image) -> Said:
-    codes, data = None, path.read_bytes()
-    place, kind = len(_PNG), b""
+    return Said(_chunks(path.read_bytes()))
+
+
+def _chunks(data: bytes) -> tuple[int, int] | None:
+    """Check what a PNG's pixels depend on, and find the code points of its colours."""
+    codes, place, kind = None, len(_PNG), b""
     while kind != b"IEND":
         head = data[place : place + 8]
         end = place + 8 + int.from_bytes(head[:4])
         if end + 4 > len(data):
-            raise PhotoError("truncated: the file ends before its picture does")
+            raise PhotoError(_CUT)
         kind = head[4:]
         if kind[0] < ord("a") and _checksum(data, place + 4, end) != data[end : end + 4]:
             raise PhotoError("damaged: part of the picture is not what was written (a checksum)")
         if kind == b"cICP" and end == place + 12:
             codes = _codes(*data[place + 8 : end])
         place = end + 4
-    return Said(codes)
+    return codes
 
 
 def _checksum(data: bytes, start: int, end: int) -> bytes:
@@ -65,8 +70,19 @@ def _codes(primaries: int, transfer: int, _: int, is_full: int) -> tuple[int, in
     return primaries, transfer
 
 
+def _ico(path: Path, image: Image.Image) -> Said:
+    data = path.read_bytes()
+    for place in range(6, 6 + 16 * int.from_bytes(data[4:6], "little"), 16):
+        size, start = struct.unpack_from("<II", data, place + 8)
+        if start + size > len(data):
+            raise PhotoError(_CUT)
+        if data.startswith(_PNG, start):
+            _chunks(data[start : start + size])
+    return Said()
+
+
 def _webp(path: Path, image: Image.Image) -> Said:
-    _check_hole(path.read_bytes(), flat=image.width * image.height // 1000)
+    refuse_zeros(path.read_bytes(), flat=image.width * image.height // 1000)
     return Said()
 
 
@@ -77,14 +93,14 @@ def _tiff(path: Path, image: Image.Image) -> Said:
         data, flat = path.read_bytes(), image.width * image.height // 300
         for starts, sizes in ((273, 279), (324, 325)):
             for start, size in zip(tags.get(starts, ()), tags.get(sizes, ()), strict=False):
-                _check_hole(data, start, start + size, flat)
+                refuse_zeros(data, start, start + size, flat)
     return Said()
 
 
 def _jp2(path: Path, image: Image.Image) -> Said:
     data = path.read_bytes()
     parts = {kind: (start, end) for kind, start, end in boxes(data)}
-    _check_hole(data, *parts.get(b"jp2c", (0, len(data))))
+    refuse_zeros(data, *parts.get(b"jp2c", (0, len(data))))
     for kind, start, end in boxes(data, *parts[b"jp2h"]):
         if kind == b"colr" and data[start] == 2:
             return Said(icc=data[start + 3 : end])
@@ -95,18 +111,19 @@ def _heif(path: Path, image: Image.Image) -> Said:
     data = path.read_bytes()
     meta = Meta(data)
     for start, size in meta.pictures():
-        _check_hole(data, start, start + size if size else len(data))
+        refuse_zeros(data, start, start + size if size else len(data))
     return Said(meta.colour_codes())
 
 
-def _check_hole(data: bytes, start: int = 0, end: int | None = None, flat: int = 0) -> None:
-    """Refuse a run of zeros; one of `flat` bytes could be a picture that is all one colour."""
+def refuse_zeros(data: bytes, start: int = 0, end: int | None = None, flat: int = 0) -> None:
+    """Refuse a run of zeros in a compressed picture; a flat one may hold `flat` of them."""
     if data.find(_HOLE + bytes(flat), start, end) >= 0:
         raise PhotoError("damaged: part of the picture is filled with zeros")
 
 
 _READERS = {
     "PNG": _png,
+    "ICO": _ico,
     "WEBP": _webp,
     "TIFF": _tiff,
     "JPEG2000": _jp2,

@@ -9,7 +9,10 @@ import numpy as np
 import simplejpeg
 from PIL import Image, ImageFile
 
+from .container import refuse_zeros
 from .pixels import PhotoError
+
+_SCAN, _END, _TABLES, _LUMA_AC = 0xDA, b"\xff\xd9", 0xC4, 0x10
 
 FORMATS = ("JPEG", "MPO")
 """Pillow's names for what the JPEG decoder reads."""
@@ -74,6 +77,7 @@ def decode(image: ImageFile.ImageFile) -> np.ndarray | None:
         if damage and _is_header_sound(data):
             raise PhotoError(damage) from error
         return None
+    _refuse_hole(data)
     return 255 - pixels if colours == "CMYK" else pixels.squeeze(2) if colours == "GRAY" else pixels
 
 
@@ -99,6 +103,34 @@ def _damage(complaint: str) -> str | None:
     ):
         return "damaged: part of the picture is overwritten or lost, or its height is wrong"
     return None
+
+
+def _refuse_hole(data: bytes) -> None:
+    """Zeros that the decoder passed over, because as many blocks seem to lie in them as were there.
+
+    A flat picture has such a run where the shortest code of luma says that a block ends here; in the
+    tables that most cameras use it does not.
+    """
+    height, width, *_ = simplejpeg.decode_jpeg_header(data)
+    place, flat = 2, width * height // 160
+    while (marker := data[place + 1]) != _SCAN:
+        if marker == 0xFF:  # a marker may begin with several
+            place += 1
+            continue
+        end = place + 2 + int.from_bytes(data[place + 2 : place + 4])
+        if marker == _TABLES and _is_other_than_end(data[place + 4 : end]):
+            flat = 0
+        place = end
+    refuse_zeros(data, place, data.find(_END, place), flat)
+
+
+def _is_other_than_end(tables: bytes) -> bool:
+    """Whether a table of codes for luma is among these, and its first is not the end of a block."""
+    while len(tables) > 17:
+        if tables[0] == _LUMA_AC:
+            return tables[17] != 0
+        tables = tables[17 + sum(tables[1:17]) :]
+    return False
 
 
 def _is_header_sound(data: bytes) -> bool:
