@@ -14,9 +14,15 @@ from .pixels import STRIP_PIXELS
 
 
 def is_deep(image: Image.Image) -> bool:
-    """Whether the file of a picture that is not loaded yet holds 16 bits."""
-    is_16 = ";16" in str(getattr(image, "tile", ""))
-    return image.mode.startswith("I;16") or (is_16 and image.mode in ("LA", "RGB", "RGBA"))
+    """Whether the file of a picture that is not loaded yet holds 16 bits that can be had."""
+    if image.mode.startswith("I;16"):
+        return True
+    is_planar = getattr(image, "tag_v2", {}).get(284) == 2  # which OpenCV reads wrongly
+    return (
+        image.mode in ("LA", "RGB", "RGBA")
+        and not is_planar
+        and ";16" in str(getattr(image, "tile", ""))
+    )
 
 
 def converted(image: Image.Image, space: Space) -> Image.Image:

@@ -82,6 +82,7 @@ def srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
     """sRGB where a profile says otherwise; a damaged or misplaced profile counts as none."""
     if image.mode == "LAB" or icc:
         try:
+            image = _in_one_channel(image) if icc and icc[16:20] == b"GRAY" else image
             transform = _to_srgb(icc if image.mode != "LAB" else None, image.mode)
             if transform is not None:
                 converted = ImageCms.applyTransform(image, transform)
@@ -89,6 +90,13 @@ def srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
         except (ImageCms.PyCMSError, OSError):
             pass
     return image.convert("RGB")
+
+
+def _in_one_channel(image: Image.Image) -> Image.Image:
+    """Grey of a format that stores three channels, WebP for one; colours as they are."""
+    levels = np.asarray(image)
+    is_grey = levels.ndim == 3 and (levels[..., :1] == levels).all()
+    return Image.fromarray(levels[..., 0]) if is_grey else image
 
 
 @functools.lru_cache(maxsize=16)
