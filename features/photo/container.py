@@ -13,7 +13,8 @@ from PIL import Image, TiffImagePlugin
 from .boxes import Meta, boxes
 from .pixels import PhotoError
 
-_HOLE = bytes(512)  # a sector of a disk; no compressed picture holds such a run, if it is not flat
+HOLE = bytes(512)
+"""A sector of a disk; no compressed picture holds such a run of zeros, if it is not flat."""
 _CUT = "truncated: the file ends before its picture does"
 _PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -117,7 +118,7 @@ def _heif(path: Path, image: Image.Image) -> Said:
 
 def refuse_zeros(data: bytes, start: int = 0, end: int | None = None, flat: int = 0) -> None:
     """Refuse a run of zeros in a compressed picture; a flat one may hold `flat` of them."""
-    if data.find(_HOLE + bytes(flat), start, end) >= 0:
+    if data.find(HOLE + bytes(flat), start, end) >= 0:
         raise PhotoError("damaged: part of the picture is filled with zeros")
 
 

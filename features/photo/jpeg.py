@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import IO
 
@@ -9,7 +10,7 @@ import numpy as np
 import simplejpeg
 from PIL import Image, ImageFile
 
-from .container import refuse_zeros
+from .container import HOLE, refuse_zeros
 from .pixels import PhotoError
 
 _SCAN, _END, _TABLES, _LUMA_AC = 0xDA, b"\xff\xd9", 0xC4, 0x10
@@ -83,8 +84,9 @@ def decode(image: ImageFile.ImageFile) -> np.ndarray | None:
 
 def _whole(file: IO[bytes]) -> bytes:
     place = file.tell()
+    size = file.seek(0, os.SEEK_END)
     file.seek(0)
-    data = file.read()
+    data = file.read(size)  # told the size, it is not copied
     file.seek(place)
     return data
 
@@ -111,6 +113,8 @@ def _refuse_hole(data: bytes) -> None:
     A flat picture has such a run where the shortest code of luma says that a block ends here; in the
     tables that most cameras use it does not.
     """
+    if HOLE not in data:
+        return
     height, width, *_ = simplejpeg.decode_jpeg_header(data)
     place, flat = 2, width * height // 160
     while (marker := data[place + 1]) != _SCAN:
