@@ -18,7 +18,7 @@ View = Literal["rgb", "luma"]
 CANONICAL_SIDE = 960
 """The canonical picture's longest side is at least this (unless the photo itself is smaller)."""
 
-PICTURE_VERSION = "1"
+PICTURE_VERSION = "2"
 """Changes whenever decoding may give other pixels, or a header other facts; stored values go by it."""
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-_NO_PICTURES = (b"Exif", b"mime", b"uri ")
+_CODED = (b"av01", b"hvc1")
+"""Pictures compressed by AV1 and HEVC."""
 
 
 def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[tuple[bytes, int, int]]:
@@ -63,10 +64,10 @@ class Meta:
                 yield from (every[(i & mask) - 1] for i in indices if i & mask)
 
     def pictures(self) -> Iterator[tuple[int, int]]:
-        """Where the file's pictures lie: first byte and size of each part."""
+        """Where the compressed pictures lie: first byte and size of each part."""
         kinds = dict(self._kinds(self._parts.get(b"iinf", b"\0" * 6)))
         for item, start, size in self._places(self._parts.get(b"iloc", b"\0" * 8)):
-            if kinds.get(item) not in _NO_PICTURES:
+            if kinds.get(item) in _CODED:
                 yield start, size
 
     def _kinds(self, iinf: bytes) -> Iterator[tuple[int, bytes]]:

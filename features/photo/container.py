@@ -18,6 +18,9 @@ HOLE = bytes(512)
 _CUT = "truncated: the file ends before its picture does"
 _PNG = b"\x89PNG\r\n\x1a\n"
 
+_WEBP_FLAT = {b"VP8 ": 1000, b"VP8L": 200, b"ALPH": 200}
+"""How many pixels all of one colour may give a zero, of what was seen the fewest by far."""
+
 
 class Said(NamedTuple):
     """The colours that a container tells and Pillow does not."""
@@ -83,7 +86,13 @@ def _ico(path: Path, image: Image.Image) -> Said:
 
 
 def _webp(path: Path, image: Image.Image) -> Said:
-    refuse_zeros(path.read_bytes(), flat=image.width * image.height // 1000)
+    data, place = path.read_bytes(), 12
+    while place + 8 <= len(data):
+        kind, size = struct.unpack_from("<4sI", data, place)
+        if kind in _WEBP_FLAT:
+            flat = image.width * image.height // _WEBP_FLAT[kind]
+            refuse_zeros(data, place + 8, place + 8 + size, flat)
+        place += 8 + size + size % 2
     return Said()
 
 
@@ -101,7 +110,8 @@ def _tiff(path: Path, image: Image.Image) -> Said:
 def _jp2(path: Path, image: Image.Image) -> Said:
     data = path.read_bytes()
     parts = {kind: (start, end) for kind, start, end in boxes(data)}
-    refuse_zeros(data, *parts.get(b"jp2c", (0, len(data))))
+    start, end = parts.get(b"jp2c", (0, len(data)))
+    refuse_zeros(data, start, end, flat=image.width * image.height // 300)
     for kind, start, end in boxes(data, *parts[b"jp2h"]):
         if kind == b"colr" and data[start] == 2:
             return Said(icc=data[start + 3 : end])

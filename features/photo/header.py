@@ -66,13 +66,17 @@ def open_header(path: str | os.PathLike[str]) -> ImageFile.ImageFile:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
             image = Image.open(path, formats=formats)
-            tiff.turn_to_photo(image)
-            return image
         except UnidentifiedImageError:
             tiff.explain(path)
             raise
         finally:
             Image.MAX_IMAGE_PIXELS = limit
+    try:
+        tiff.turn_to_photo(image)
+    except Exception:
+        image.close()
+        raise
+    return image
 
 
 def check_file(path: str | os.PathLike[str]) -> None:

@@ -78,7 +78,7 @@ def decode(image: ImageFile.ImageFile) -> np.ndarray | None:
         if damage and _is_header_sound(data):
             raise PhotoError(damage) from error
         return None
-    _refuse_hole(data)
+    _refuse_hole(data, pixels.shape[2])
     return 255 - pixels if colours == "CMYK" else pixels.squeeze(2) if colours == "GRAY" else pixels
 
 
@@ -92,31 +92,29 @@ def _whole(file: IO[bytes]) -> bytes:
 
 
 def _damage(complaint: str) -> str | None:
-    """What libjpeg's complaint means for the picture; None: nothing, or Pillow fails on it as well."""
+    """What a complaint of libjpeg in the midst of a picture means for it; None: nothing."""
     stray = re.search(r"(\d+) extraneous bytes before marker 0xd9", complaint)
     if stray and int(stray[1]) <= _PADDING:
+        return None
+    if re.search("Invalid SOS parameters|color conversion", complaint):
         return None
     if complaint == "Premature end of JPEG file":
         return "truncated: the file ends before its picture does"
     if "premature end of data segment" in complaint:
         return "damaged: the picture ends early, as if truncated and closed; part of it is lost"
-    if re.search(
-        "extraneous bytes|bad Huffman code|bad arithmetic|instead of RST|progression", complaint
-    ):
-        return "damaged: part of the picture is overwritten or lost, or its height is wrong"
-    return None
+    return "damaged: part of the picture is overwritten or lost, or its height is wrong"
 
 
-def _refuse_hole(data: bytes) -> None:
+def _refuse_hole(data: bytes, channels: int) -> None:
     """Zeros that the decoder passed over, because as many blocks seem to lie in them as were there.
 
-    A flat picture has such a run where the shortest code of luma says that a block ends here; in the
-    tables that most cameras use it does not.
+    A flat picture has such a run where the shortest codes say that a block is as the last and ends, 2
+    bits of 64 pixels; in the tables that most cameras use they do not.
     """
     if HOLE not in data:
         return
     height, width, *_ = simplejpeg.decode_jpeg_header(data)
-    place, flat = 2, width * height // 160
+    place, flat = 2, width * height * channels // 256
     while (marker := data[place + 1]) != _SCAN:
         if marker == 0xFF:  # a marker may begin with several
             place += 1
