@@ -53,12 +53,12 @@ def refused(path: Path, data: bytes) -> str | None:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_cut_anywhere_or_filled_with_zeros(photo: np.ndarray, tmp_path: Path, name: str) -> None:
-    path, whole = tmp_path / "p", saved(photo, name)
+    path, whole = tmp_path / "p", saved(photo[:256, :320], name)
     assert refused(path, whole) is None
     size = len(whole)
     for place in (size * (2 * part + 1) // 40 for part in range(20)):
         assert refused(path, whole[:place]), f"cut at {place} of {size}"
-        if name not in PLAIN:
+        if name not in PLAIN and size - place > 1500:
             hole = whole[:place] + bytes(4096) + whole[place + 4096 :]
             assert refused(path, hole[:size]), f"a hole at {place} of {size}"
             assert refused(path, whole[:place] + bytes(size - place)), f"zeros from {place}"
@@ -119,12 +119,12 @@ def test_what_is_only_odd_is_read(photo: np.ndarray, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_flat_picture_is_no_damage(tmp_path: Path, name: str) -> None:
     for value in (0, 255):
-        flat = np.full((1000, 1500, 3), value, np.uint8)
-        flat[:400, :, 0] = np.arange(1500) % 251
+        flat = np.full((600, 800, 3), value, np.uint8)
+        flat[:200, :, 0] = np.arange(800) % 251
         assert refused(tmp_path / "p", saved(flat, name)) is None
     if name.startswith("JPEG"):
         file = io.BytesIO()
-        Image.new("RGB", (4000, 3000), "white").save(
+        Image.new("RGB", (2000, 1500), "white").save(
             file, "JPEG", subsampling=0, **{**FORMATS[name][1], "optimize": True}
         )
         assert refused(tmp_path / "p", file.getvalue()) is None

@@ -44,7 +44,8 @@ class Meta:
         item = int.from_bytes(main[4 : 8 if main[0] else 6])
         for kind, body in self._properties(item):
             if kind == b"colr" and body[:4] == b"nclx":
-                return struct.unpack_from(">HH", body, 4)  # type: ignore[return-value]
+                primaries, transfer = struct.unpack_from(">HH", body, 4)
+                return primaries, transfer
         return None
 
     def _properties(self, item: int) -> Iterator[tuple[bytes, bytes]]:

@@ -74,11 +74,9 @@ def by_tags(image: Image.Image, exif: dict[int, Any]) -> Space | None:
     if "srgb" in info:
         return None
     if "gamma" in info or "chromaticity" in info:
-        gamma, places = info.get("gamma"), info.get("chromaticity")
-        is_gamma = gamma and 0.1 <= gamma <= 2 and abs(gamma * 2.2 - 1) > 0.05
-        return _space(
-            (*places[2:], *places[:2]) if places else _SRGB, 1 / gamma if is_gamma else "srgb"
-        )
+        gamma, places = info.get("gamma", 0), info.get("chromaticity")
+        curve = 1 / gamma if 0.1 <= gamma <= 2 and abs(gamma * 2.2 - 1) > 0.05 else "srgb"
+        return _space((*places[2:], *places[:2]) if places else _SRGB, curve)
     return _space(_ADOBE, _ADOBE_GAMMA) if _is_adobe(image, exif) else None
 
 
@@ -128,6 +126,10 @@ def _light(curve: str | float) -> np.ndarray:
     else:  # ITU-R BT.2100, HLG
         a, b, c = 0.17883277, 0.28466892, 0.55991073
         light = np.where(_STEPS <= 0.5, _STEPS**2 / 3, (np.exp((_STEPS - c) / a) + b) / 12)
+    return _float32(light)
+
+
+def _float32(light: np.ndarray) -> np.ndarray:
     return light.astype(np.float32)
 
 
@@ -195,8 +197,8 @@ def _icc_curve(tag: bytes) -> np.ndarray:
         (count,) = struct.unpack_from(">I", tag, 8)
         points = np.frombuffer(tag, ">u2", count, 12) if count else np.array([256])
         if count < 2:
-            return np.float32(_STEPS ** (points[0] / 256))
-        return np.float32(np.interp(_STEPS, np.linspace(0, 1, count), points / 65535))
+            return _float32(_STEPS ** (points[0] / 256))
+        return _float32(np.interp(_STEPS, np.linspace(0, 1, count), points / 65535))
     (kind,) = struct.unpack_from(">H", tag, 8)
     g, *rest = np.frombuffer(tag, ">i4", (1, 3, 4, 5, 7)[kind], 12) / 65536
     a, b, *rest = rest or (1, 0)
@@ -206,4 +208,4 @@ def _icc_curve(tag: bytes) -> np.ndarray:
     elif kind > 2:
         slope, start, above, below = (*rest, 0, 0)[:4]
     power = np.maximum(a * _STEPS + b, 0) ** g + above
-    return np.float32(np.where(start <= _STEPS, power, slope * _STEPS + below))
+    return _float32(np.where(start <= _STEPS, power, slope * _STEPS + below))

@@ -42,7 +42,7 @@ def converted(image: Image.Image, space: Space) -> Image.Image:
 def _grey(image: Image.Image) -> np.ndarray:
     black, white = tiff.levels(image)
     above_black = np.subtract(np.asarray(image), black, dtype=np.float32)
-    return np.uint16(above_black * (65535 / (white - black)) + 0.5)
+    return (above_black * (65535 / (white - black)) + 0.5).astype(np.uint16)
 
 
 def _colours(image: Image.Image) -> np.ndarray:
