@@ -65,12 +65,17 @@ def open_header(path: str | os.PathLike[str]) -> ImageFile.ImageFile:
     with _header_lock:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            image = Image.open(path, formats=formats)
-        except UnidentifiedImageError:
-            tiff.explain(path)
-            raise
+            return _opened(path, formats)
         finally:
             Image.MAX_IMAGE_PIXELS = limit
+
+
+def _opened(path: str | os.PathLike[str], formats: tuple[str, ...]) -> ImageFile.ImageFile:
+    try:
+        image = Image.open(path, formats=formats)
+    except UnidentifiedImageError:
+        tiff.explain(path)
+        raise
     try:
         tiff.turn_to_photo(image)
     except Exception:
