@@ -13,6 +13,7 @@ from photorank.features.base import declare
 from photorank.features.photo.image import Photo, PhotoError
 from photorank.features.run.extract import extract as measure
 from photorank.features.run.parts import Row
+from photorank.utils.cells import truths
 from photorank.utils.rows import failed
 from photorank.utils.words import first
 
@@ -46,7 +47,7 @@ def choose(
     if gone:
         notes.append(named(gone, len(photos), "photos are no longer there"))
     if "dup_keeper" in photos:
-        there = there & photos["dup_keeper"].to_numpy(bool)
+        there = there & truths(photos["dup_keeper"])
     mixed = photos[there].sample(frac=1, random_state=seed)
     turn = mixed.groupby(scenes.loc[mixed.index]).cumcount()
     return mixed.loc[turn.sort_values(kind="stable").index].head(count)

@@ -1,8 +1,7 @@
-"""Write files all or nothing; read and write tables."""
+"""Write files all or nothing; read JSON and TOML that anybody may have written."""
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import csv
 import errno
@@ -10,6 +9,8 @@ import importlib.util
 import itertools
 import json
 import os
+import sys
+import tomllib
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,15 +19,15 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from .cells import TEXT
+from .words import shown
+
 TABLE_SUFFIXES = (".csv", ".json", ".parquet")
 _ROWS_AT_ONCE = 256
 _FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
-_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_LONGEST_HEADER = 100_000
-_TEXT = (
-    *("file", "path", "phash", "content_hash", "taken_at", "camera", "missing", "error"),
-    *("quality_class", "tags", "tag_reasons", "suggestions"),
-)
+_MOST_BYTES = {"JSON": 20_000_000, "TOML": 1_000_000}
+_DEEPEST = 20
+_TOO_DEEP = f"it is nested more than {_DEEPEST} deep"
 
 
 def write(path: str | os.PathLike[str], fill: Callable[[Path], Any]) -> None:
@@ -114,7 +115,7 @@ def frame(rows: Iterable[Mapping[str, Any]], columns: Iterable[str] | None = Non
         {
             name: pd.Series(
                 list(itertools.chain.from_iterable(column)),
-                dtype=object if name in _TEXT else None,
+                dtype=object if name in TEXT else None,
             )
             for name, column in parts.items()
         }
@@ -202,48 +203,54 @@ def _write_parquet(table: pd.DataFrame, path: Path) -> None:
     table.assign(**plain).to_parquet(path, index=False)
 
 
-def _dialect(path: Path) -> dict[str, Any]:
-    """How the values of a CSV are told apart: a spreadsheet writes 1,5;2 where commas are decimal."""
-    with path.open("rb") as raw:
-        if raw.read(2) in _UTF16:
-            raise ValueError("it is UTF-16, not UTF-8: save it as CSV UTF-8")
-    with path.open(encoding="utf-8", errors="surrogateescape") as file:
-        header = file.readline(_LONGEST_HEADER)
-    if not header:
-        raise ValueError("the file is empty")
-    if "," in header:
-        return {}
-    return {"sep": ";", "decimal": ","} if ";" in header else {"sep": "\t"}
-
-
-def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
-    """Read a table that `write_table` or anyone else wrote.
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """What a file of settings or a record says.
 
     Raises:
-        ValueError: unreadable, malformed or empty.
+        ValueError: not JSON, or what no such file says: more than 20 MB, nested more than 20 deep, a
+            key twice, NaN, or a number beyond all measure.
+        OSError: it cannot be read.
     """
-    readers: dict[str, Callable[[Path], pd.DataFrame]] = {
-        ".csv": lambda p: pd.read_csv(
-            p,
-            encoding_errors="surrogateescape",
-            low_memory=False,
-            dtype=dict.fromkeys(_TEXT, object),
-            **_dialect(p),
-        ),
-        ".json": lambda p: frame(json.loads(p.read_text(encoding="utf-8"))),
-        ".parquet": pd.read_parquet,
-    }
-    source = Path(path).expanduser()
-    suffix = check_table_suffix(source)
+    return _parsed(path, "JSON", lambda text: json.loads(text, object_pairs_hook=_each_once))
+
+
+def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """As `read_json`, for TOML of up to 1 MB."""
+    return _parsed(path, "TOML", tomllib.loads)
+
+
+def _parsed(path: str | os.PathLike[str], kind: str, parse: Callable[[str], Any]) -> Any:
+    with Path(path).open("rb") as file:
+        data = file.read(_MOST_BYTES[kind] + 1)
+    if len(data) > _MOST_BYTES[kind]:
+        raise ValueError(f"it has more than {_MOST_BYTES[kind]:,} bytes")
     try:
-        with pd.option_context("mode.string_storage", "python"):  # pyarrow's refuses odd bytes
-            table = readers[suffix](source)
-    except OSError as error:
-        raise ValueError(f"cannot read the table {source}: {error.strerror or error}") from error
-    except (ValueError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"{source} is not a readable {suffix} table: {' '.join(str(error).split())}"
-        ) from error
-    if table.empty:
-        raise ValueError(f"the table {source} has no rows")
-    return table.copy()  # in one piece: pandas warns of a hundred columns that are one each
+        parsed = parse(data.decode("utf-8-sig"))
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    _check_values(parsed)
+    return parsed
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    read = dict(pairs)
+    if len(read) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{shown(next(n for n in names if names.count(n) > 1))} is there twice")
+    return read
+
+
+def _check_values(parsed: Any) -> None:
+    """Make sure that what was read can be worked with, level by level: it may be deep."""
+    level = [parsed]
+    for _ in range(_DEEPEST):
+        for value in level:
+            if isinstance(value, int | float) and not abs(value) <= sys.float_info.max:
+                raise ValueError(f"{shown(value)} is no number to work with")
+        level = [part for value in level for part in _parts(value)]
+    if level:
+        raise ValueError(_TOO_DEEP)
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 import os
 import shutil
 import sys
 from pathlib import Path
 from typing import Any
+
+from photorank.utils import io
 
 from ..sources import apart, common_parent, folders_of
 
@@ -58,7 +59,7 @@ def default_output(source: Any) -> Path:
     csv = Path("output", "csvs", f"{name}.csv")
     record = csv.with_name(f"{name}.meta.json")
     try:
-        before = json.loads(record.read_text(encoding="utf-8"))
+        before = io.read_json(record)
         same = (before.get(made_from), before.get("folders", [])) == (str(folder), several)
     except (OSError, ValueError, AttributeError):
         same = not csv.exists()

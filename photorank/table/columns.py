@@ -15,6 +15,7 @@ from photorank.features.aesthetic import AESTHETIC
 from photorank.features.base import declare
 from photorank.features.run.extract import FACTS
 from photorank.ranking.profiles import shipped_tags
+from photorank.utils.cells import is_identifier, understood
 from photorank.utils.rows import failed
 from photorank.utils.words import near
 
@@ -57,7 +58,7 @@ def columns_of(table: pd.DataFrame, lower_is_better: Sequence[str] = ()) -> list
     own = {c["name"]: dict(c) for c in declared}  # whoever changes one changes no other table's
     numeric = [str(name) for name in table.select_dtypes("number").columns]
     reserved = {*FACTS, *FIRST_COLUMNS, *own}
-    foreign = [n for n in numeric if n not in reserved]
+    foreign = [n for n in numeric if n not in reserved and not is_identifier(n)]
     columns = [*own.values(), *({"name": n, "better": "higher", "foreign": True} for n in foreign)]
     for name in lower_is_better:
         if name not in numeric:
@@ -112,7 +113,9 @@ def with_names(table: pd.DataFrame) -> pd.DataFrame:
 
 def cleaned(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Any table as it can be ranked, without what an earlier ranking added; and what was amiss."""
-    return with_numbers(with_names(table.drop(columns=derived_columns(table))))
+    plain, _, notes = understood(table.drop(columns=derived_columns(table)))
+    named, more = with_numbers(with_names(plain))
+    return named, notes + more
 
 
 def with_numbers(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
