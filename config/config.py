@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 
-from photorank.utils import io
+from photorank.utils.reading import read_toml
 from photorank.utils.words import near, shown
 
 DEFAULT_SCALE = "default"
@@ -185,7 +185,7 @@ def defaults() -> dict[str, Any]:
 
 def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
-        return io.read_toml(path)
+        return read_toml(path)
     except OSError as error:
         raise ValueError(f"cannot read the configuration file {path}: {error.strerror}") from error
     except ValueError as error:  # TOML and UTF-8 errors alike

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from photorank.utils import io
+from photorank.utils.reading import read_toml
 
 from .profile_checks import ALL, TABLES, check_tags, check_types, check_whole, columns_in
 
@@ -185,7 +185,7 @@ def _read(given: str | os.PathLike[str]) -> dict[str, Any]:
     shipped = str(given) in names()
     path = _FOLDER / f"{given}.toml" if shipped else Path(given).expanduser()
     try:
-        return io.read_toml(path)
+        return read_toml(path)
     except OSError as error:
         raise ValueError(
             f"no profile {str(given)!r}: there is {', '.join(names())}, or give a TOML file "

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from photorank.utils import io
+from photorank.utils.reading import read_json
 from photorank.utils.words import shown
 
 
@@ -40,7 +41,7 @@ def load(path: str | os.PathLike[str], kind: str, columns: Iterable[Mapping[str,
         ValueError: no such file, not JSON, another schema, or made for another version of a column.
     """
     try:
-        shape = io.read_json(Path(path).expanduser())
+        shape = read_json(Path(path).expanduser())
     except OSError as error:
         raise ValueError(f"cannot read the {kind} file {path}: {error.strerror}") from error
     except ValueError as error:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from photorank.utils import io
 from photorank.utils.cells import as_float
+from photorank.utils.reading import read_json
 from photorank.utils.words import near, shown, there_is
 
 from . import saved
@@ -32,14 +32,29 @@ def read_weights(
     if "=" in text and not Path(text).exists():
         return dict(_pair(part) for part in text.split(",") if part.strip())
     try:
-        plain = io.read_json(Path(text).expanduser())
+        plain = read_json(Path(text).expanduser())
     except (OSError, ValueError) as error:
         raise ValueError(
             f"weights: wanted name=value,... or a JSON file, got {shown(text)} ({error})"
         ) from error
-    if isinstance(plain, dict) and plain and "schema" not in plain:
-        return plain
-    return dict(saved.load(Path(text).expanduser(), "weights", columns))
+    if not isinstance(plain, dict) or not plain or "schema" in plain:
+        plain = dict(saved.load(Path(text).expanduser(), "weights", columns))
+    _check_measured(text, plain, columns)
+    return plain
+
+
+def _check_measured(
+    file: str, weights: Mapping[str, Any], columns: Iterable[Mapping[str, Any]]
+) -> None:
+    """Tell a name that somebody's own feature has from one that is misspelt."""
+    known = {*ALIASES, *(column["name"] for column in columns)}
+    for name in weights.keys() - known:
+        if "did you mean" not in near(name, known):
+            raise ValueError(
+                f"weights: {file} weighs {shown(name)}, which is not measured here. If a feature of "
+                "your own does, rank in Python: pr.rank(folder, features=[*pr.BUILTIN, mine], "
+                f"weights={file!r}); else take it out of the file"
+            )
 
 
 def _pair(part: str) -> tuple[str, float]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypedDict, cast, get_type_hints
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from photorank.utils.io import read_json
+from photorank.utils.reading import read_json
 from photorank.utils.words import shown
 
 KEY = "photorank"
