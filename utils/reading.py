@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import tomllib
 from collections.abc import Callable, Iterable
@@ -14,6 +15,8 @@ from .words import shown
 
 _MOST_BYTES = {"JSON": 20_000_000, "TOML": 1_000_000}
 _DEEPEST = 20
+_PART = r"""(?:(?<![\w-])[\w-]+|"[^"\n]*"|'[^'\n]*')"""
+_LONG_KEY = re.compile(rf"(?:{_PART}[ \t]*\.[ \t]*){{{_DEEPEST}}}")  # tomllib takes its square
 _TOO_DEEP = f"it is nested more than {_DEEPEST} deep"
 
 
@@ -38,8 +41,11 @@ def _parsed(path: str | os.PathLike[str], kind: str, parse: Callable[[str], Any]
         data = file.read(_MOST_BYTES[kind] + 1)
     if len(data) > _MOST_BYTES[kind]:
         raise ValueError(f"it has more than {_MOST_BYTES[kind]:,} bytes")
+    text = data.decode("utf-8-sig")
+    if kind == "TOML" and _LONG_KEY.search(text):
+        raise ValueError(_TOO_DEEP)
     try:
-        parsed = parse(data.decode("utf-8-sig"))
+        parsed = parse(text)
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
     _check_values(parsed)

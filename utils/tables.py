@@ -9,7 +9,7 @@ import itertools
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,7 +31,8 @@ _WIDE = {
 }
 _FAILED = b"file,path,error\n"  # a table of ours without a record
 _MOST_BYTES, _BLOCK, _LINES = 2_000_000_000, 1 << 20, 50
-_MOST_COLUMNS = 5_000
+_MOST_COLUMNS, _LONGEST_NAME = 5_000, 1_000
+_UNREADABLE = "its first lines cannot be read: an unclosed quote, or a value that is too long"
 _SAID = re.compile('"?sep=(.)"?')
 _NO_MARK = "\1"  # none is known yet: whatever has one stays text
 
@@ -66,10 +67,7 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
             raise ValueError(f"it has more than {_MOST_BYTES:,} bytes")
         with pd.option_context("mode.string_storage", "python"):  # pyarrow's refuses odd bytes
             table, said, decimal = readers[suffix](source)
-        if table.shape[1] > _MOST_COLUMNS:
-            raise ValueError(
-                f"it has {table.shape[1]:,} columns, and {_MOST_COLUMNS:,} are the most"
-            )
+        _check_names(table.columns)
         table, found, notes = understood(table, decimal)
     except OSError as error:
         raise ValueError(f"cannot read the table {source}: {error.strerror or error}") from error
@@ -95,7 +93,15 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     rows = json.loads(path.read_text(encoding="utf-8-sig"))
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ValueError("it is no list of objects, one for each photo")
+    _check_names({name for row in rows for name in row})
     return rows
+
+
+def _check_names(columns: Collection[object]) -> None:
+    if len(columns) > _MOST_COLUMNS:
+        raise ValueError(f"it has {len(columns):,} columns, and {_MOST_COLUMNS:,} are the most")
+    if (longest := max((len(str(name)) for name in columns), default=0)) > _LONGEST_NAME:
+        raise ValueError(f"the name of a column has {longest:,} characters")
 
 
 def _read_csv(path: Path) -> tuple[pd.DataFrame, list[str], str]:
@@ -167,10 +173,9 @@ def _dialect(path: Path, encoding: str) -> _Dialect:
     rows = {mark: _first_rows(rest if said else text, mark) for mark in marks}
     separator = max(rows, key=lambda mark: _fit(rows[mark]))
     header, *sample = rows[separator] or [[]]
+    _check_names(header)
     if not any(header):
-        raise ValueError(
-            "no names of columns can be read in it" if text.strip() else "the file is empty"
-        )
+        raise ValueError(_UNREADABLE if text.strip() else "the file is empty")
     needed = needed_mark(cell for row in sample for cell in row)
     over = [len(row) - len(header) == 1 and not row[-1] for row in sample]
     return _Dialect(

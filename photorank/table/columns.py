@@ -154,7 +154,8 @@ def arranged(table: pd.DataFrame) -> pd.DataFrame:
     last = [*tag_columns(table), *DUPLICATE_COLUMNS, *FACTS, "missing", "error"]
     norms = [n for n in table.columns if str(n).endswith(("_norm", "_contribution"))]
     wanted = [*FIRST_COLUMNS, *RAW_COLUMNS]
-    others = [n for n in table.columns if n not in {*wanted, *norms, *last}]
+    placed = {*wanted, *norms, *last}
+    others = [n for n in table.columns if n not in placed]
     ordered = dict.fromkeys([*wanted, *others, *norms, *last])
     return table[[name for name in ordered if name in table]].copy()  # in one piece, for speed
 

@@ -80,7 +80,9 @@ def _model(kind: type, **others: Any) -> type[BaseModel]:
     return create_model(kind.__name__, __config__=ConfigDict(strict=True), **types)
 
 
-_RECORD = _model(Record, columns=list[_Declared], tags=_model(TagRecord))
+_RECORD = _model(
+    Record, columns=Annotated[list[_Declared], Field(max_length=5_000)], tags=_model(TagRecord)
+)
 
 
 def record_of(table: pd.DataFrame) -> Record:
