@@ -9,6 +9,7 @@ import itertools
 import json
 import os
 import re
+import warnings
 from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
@@ -44,7 +45,7 @@ class _Dialect(NamedTuple):
     first_line: int
     header: list[str]
     decimal: str
-    ends_in_separator: bool
+    has_row_names: bool
 
 
 def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -78,6 +79,7 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
         OverflowError,
         RecursionError,
         csv.Error,
+        pd.errors.ParserWarning,
     ) as error:
         raise ValueError(f"{source} is not a readable {suffix} table: {one_line(error)}") from error
     if table.empty:
@@ -107,19 +109,21 @@ def _check_names(columns: Collection[object]) -> None:
 def _read_csv(path: Path) -> tuple[pd.DataFrame, list[str], str]:
     """The table, what there is to say of its form, and the decimal mark to expect."""
     dialect = _dialect(path, encoding := _encoding(path))
-    table = pd.read_csv(
-        path,
-        encoding=encoding,
-        encoding_errors="surrogateescape",
-        sep=dialect.separator,
-        skiprows=dialect.first_line,
-        decimal=dialect.decimal,
-        index_col=False if dialect.ends_in_separator else None,
-        low_memory=False,
-        keep_default_na=False,  # names such as NA; among numbers `understood` empties them
-        na_values=[""],
-        dtype={name: object for name in dialect.header if is_text(name)},
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # of values below no header
+        table = pd.read_csv(
+            path,
+            encoding=encoding,
+            encoding_errors="surrogateescape",
+            sep=dialect.separator,
+            skiprows=dialect.first_line,
+            decimal=dialect.decimal,
+            index_col=None if dialect.has_row_names else False,
+            low_memory=False,
+            keep_default_na=False,  # names such as NA; among numbers `understood` empties them
+            na_values=[""],
+            dtype={name: object for name in dialect.header if is_text(name)},
+        )
     said = []
     if dialect.separator != ",":
         said.append(f"separated by {_NAMES.get(dialect.separator, repr(dialect.separator))}")
@@ -177,10 +181,9 @@ def _dialect(path: Path, encoding: str) -> _Dialect:
     if not any(header):
         raise ValueError(_UNREADABLE if text.strip() else "the file is empty")
     needed = needed_mark(cell for row in sample for cell in row)
-    over = [len(row) - len(header) == 1 and not row[-1] for row in sample]
-    return _Dialect(
-        separator, 1 if said else 0, header, needed or _NO_MARK, bool(over) and all(over)
-    )
+    longer = {len(row) - len(header) for row in sample}
+    names_rows = longer == {1} and any(row[-1] for row in sample)  # R gives them no header
+    return _Dialect(separator, 1 if said else 0, header, needed or _NO_MARK, names_rows)
 
 
 def _first_rows(text: str, separator: str) -> list[list[str]]:

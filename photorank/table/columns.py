@@ -139,6 +139,11 @@ def with_numbers(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         notes.append(
             f"{name}: {len(bad)} of {len(cells)} values {be} ({first}): counted as missing"
         )
+    for name, column in table.select_dtypes("number").items():
+        if count := int(np.isinf(column.to_numpy(float, na_value=np.nan)).sum()):
+            notes.append(
+                f"{name}: {count} of {len(column)} values are infinite: counted as missing"
+            )
     return table, notes
 
 
