@@ -147,7 +147,7 @@ def said_of(
 
 @pytest.mark.filterwarnings("default")
 @settings(
-    max_examples=int(os.environ.get("EXAMPLES", "150")),
+    max_examples=100,
     derandomize=True,
     deadline=None,
     database=None,

@@ -127,7 +127,7 @@ def changed_since(table: pd.DataFrame, copies: pd.DataFrame, names: Sequence[str
     now = copies[copies["kind"] == ""].set_index("path")[[*names]].astype(float)
     before = table.drop_duplicates("path").set_index("path").loc[now.index, [*names]].astype(float)
     same = np.isclose(now, before, rtol=0.01, atol=0.001, equal_nan=True).all(axis=1)
-    return [*now.index[~same]]
+    return [path for path, is_same in zip(now.index, same, strict=True) if not is_same]
 
 
 def named(some: Sequence[str], of: int, what: str) -> str:

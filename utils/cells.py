@@ -185,8 +185,9 @@ def _numbers(
     if any(isinstance(text, str) and "," in text for text in texts):
         said["decimal commas" if mark == COMMA else "thousands separated by commas"] = None
     plain = [text.translate(_PLAIN[mark]) if isinstance(text, str) else text for text in texts]
-    values = pd.Series(np.nan, index=column.index)
-    values[numeric] = [as_float(number) for number in plain]
+    floats = np.full(len(column), np.nan)
+    floats[numeric] = [as_float(number) for number in plain]
+    values = pd.Series(floats, index=column.index)
     whole = numeric.all() and all(isinstance(n, int) or str(n).isdecimal() for n in plain)
     return values.astype(np.int64) if whole and values.abs().max() < 2**53 else values
 

@@ -76,7 +76,7 @@ class _Declared(BaseModel):
 
 def _model(kind: type, **others: Any) -> type[BaseModel]:
     """A model of the types of a record, of which all may be absent; `others` go before its own."""
-    types = {name: (of, None) for name, of in (get_type_hints(kind) | others).items()}
+    types: dict[str, Any] = {n: (of, None) for n, of in (get_type_hints(kind) | others).items()}
     return create_model(kind.__name__, __config__=ConfigDict(strict=True), **types)
 
 
