@@ -122,12 +122,17 @@ def _pictures(
             yield path, degrade(rgb, kind, level, seed + number) if kind else rgb
 
 
-def changed_since(table: pd.DataFrame, copies: pd.DataFrame, names: Sequence[str]) -> list[str]:
-    """The paths of photos that measure otherwise now than in the table, whatever their times say."""
-    now = copies[copies["kind"] == ""].set_index("path")[[*names]].astype(float)
-    before = table.drop_duplicates("path").set_index("path").loc[now.index, [*names]].astype(float)
-    same = np.isclose(now, before, rtol=0.01, atol=0.001, equal_nan=True).all(axis=1)
-    return [path for path, is_same in zip(now.index, same, strict=True) if not is_same]
+def note_changed(
+    table: pd.DataFrame, copies: pd.DataFrame, columns: Sequence[dict[str, Any]], notes: list[str]
+) -> None:
+    """Say which photos measure otherwise now than in the table, whatever their times are."""
+    names = [c["name"] for c in columns]
+    now = copies[copies["kind"] == ""].set_index("path")[names].astype(float)
+    before = table.drop_duplicates("path").set_index("path").loc[now.index, names].astype(float)
+    same = np.isclose(now, before, rtol=0.01, atol=0.001, equal_nan=True).all(axis=1).tolist()
+    if changed := [path for path, is_same in zip(now.index, same, strict=True) if not is_same]:
+        what = "photos are no longer as they were measured: rank the folder again"
+        notes.append(named(changed, len(table), what))
 
 
 def named(some: Sequence[str], of: int, what: str) -> str:

@@ -16,11 +16,11 @@ from photorank.evaluation.proxy_metrics import proxy_metrics
 from photorank.ranking.dedup import scenes
 from photorank.ranking.fusion import MISSING, Scale
 from photorank.training.copies import (
-    changed_since,
     choose,
     measurable,
     measure_copies,
     named,
+    note_changed,
     pairs_of,
 )
 from photorank.training.folds import Fold, scene_folds
@@ -131,9 +131,7 @@ def _on_copies(job: _Job, max_photos: int) -> Tuned:
     workers = None if settings.workers == -1 else settings.workers
     shown = {} if settings.quiet else {"watch": partial(progress, doing="degraded copies")}
     copies, lost = measure_copies([*sample["path"]], features, workers, job.seed, **shown)
-    if others := changed_since(sample, copies, [c["name"] for c in columns]):
-        is_other = "photos are no longer as they were measured: rank the folder again"
-        job.notes.append(named(others, len(sample), is_other))
+    note_changed(sample, copies, columns, job.notes)
     if lost:
         job.notes.append(named(lost, len(sample), "photos could not be opened or measured"))
     scene_of = dict(zip(sample["path"], job.scenes.loc[sample.index], strict=True))
