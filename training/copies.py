@@ -129,8 +129,10 @@ def note_changed(
     names = [c["name"] for c in columns]
     now = copies[copies["kind"] == ""].set_index("path")[names].astype(float)
     before = table.drop_duplicates("path").set_index("path").loc[now.index, names].astype(float)
-    same = np.isclose(now, before, rtol=0.01, atol=0.001, equal_nan=True).all(axis=1).tolist()
-    if changed := [path for path, is_same in zip(now.index, same, strict=True) if not is_same]:
+    near = np.isclose(now.to_numpy(), before.to_numpy(), rtol=0.01, atol=0.001, equal_nan=True)
+    if changed := [
+        path for path, is_same in zip(now.index, near, strict=True) if not is_same.all()
+    ]:
         what = "photos are no longer as they were measured: rank the folder again"
         notes.append(named(changed, len(table), what))
 
