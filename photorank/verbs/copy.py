@@ -21,8 +21,8 @@ def copy(
 ) -> list[Path]:
     """Copy the photos of `table` into a folder: 001_IMG_2041.jpg, 002_..., in the order of the table.
 
-    Nothing is overwritten: a photo that is there already (same name, size and time) is left as it
-    is, and if anything else stands in the way, nothing is copied at all.
+    Nothing is overwritten: a photo that is there already (same name, same bytes) is left as it is,
+    and if anything else stands in the way, nothing is copied at all.
 
     Args:
         link: make symbolic links instead of copies.
@@ -78,5 +78,4 @@ def _in_the_way(source: Path, target: Path, link: bool) -> bool:
         return not (link and target.readlink() == source)
     if not target.exists():
         return False
-    here, there = source.stat(), target.stat()
-    return link or (here.st_size, int(here.st_mtime)) != (there.st_size, int(there.st_mtime))
+    return link or not io.same_bytes(source, target)
