@@ -163,6 +163,7 @@ def test_the_soundest_is_kept_and_stands_before_its_copies() -> None:
         "exposure": 0.9,
         "noise": 0.2,
         "laplacian_variance": 300.0,
+        "colourfulness": 40.0,
         "width": 4000,
         "height": 3000,
     }
