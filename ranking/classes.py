@@ -17,7 +17,7 @@ _LEARNED = "quality"
 _SEEN = 1.0  # level of a defect that is barely seen next to a faultless copy
 _WORTH_SAYING = 0.005  # of the score
 _LOWEST = 0.1  # share of the photos that are told why even without a fault
-_LOOKS = {  # what a level looks like, and the tag that must be told for it to be said
+LOOKS = {  # what a level looks like, and the tag that must be told for it to be said
     "defocus_level": ("looks out of focus", "out_of_focus"),
     "motion_blur_level": ("looks moved", "motion_blur"),
     "noise_level": ("looks grainy", "noisy"),
@@ -82,8 +82,8 @@ def reasons(
         quality: (n,) from `quality_score`.
         wanting: (n,) whether it is no Good photo, or among the lowest, and has no fault as a tag.
     """
-    levels = {name: numbers(table[name]) for name in _LOOKS if name in table}
-    for name, (_, tag) in _LOOKS.items():
+    levels = {name: numbers(table[name]) for name in LOOKS if name in table}
+    for name, (_, tag) in LOOKS.items():
         if name in levels and tag in scores:
             levels[name] = np.where(np.isnan(scores[tag]), 0, levels[name])
     lost = _lost(table)
@@ -108,7 +108,7 @@ def _because(levels: Mapping[str, float], lost: Mapping[str, float]) -> str:
     if {*seen} == {"underexposure_level", "overexposure_level"}:  # not both at once
         seen.pop()
     if seen:
-        return "it " + " and ".join(f"{_LOOKS[n][0]} (level {levels[n]:.1f} of 5)" for n in seen)
+        return "it " + " and ".join(f"{LOOKS[n][0]} (level {levels[n]:.1f} of 5)" for n in seen)
     others = {name: by for name, by in lost.items() if name != _LEARNED}  # that says nothing new
     most = max(others, key=lambda name: others[name], default="")
     if not most or others[most] < _WORTH_SAYING:

@@ -25,8 +25,8 @@ from photorank.features.quality import LEVELS
 from photorank.features.run.extract import FACTS
 from photorank.ranking import profiles, tags
 from photorank.ranking.classes import (
-    _LOOKS,
     CLASSES,
+    LOOKS,
     are_lowest,
     quality_class,
     quality_score,
@@ -474,8 +474,8 @@ def test_suggestions_are_made_of_the_measurements() -> None:
 def test_what_the_code_names_is_there() -> None:
     """Tags that no rule can say, the network's levels in words, and facts of a file."""
     assert set(tags._JUDGES) == set(profiles.DUPLICATES) <= set(DEFAULT.tags)
-    assert set(_LOOKS) == set(LEVELS) - {"blur_level"}  # defocus or motion say it more exactly
-    assert {tag for _, tag in _LOOKS.values()} <= set(DEFAULT.tags)
+    assert set(LOOKS) == set(LEVELS) - {"blur_level"}  # defocus or motion say it more exactly
+    assert {tag for _, tag in LOOKS.values()} <= set(DEFAULT.tags)
     assert set(profiles._OF_THE_FILE) - {"megapixels", "aspect"} <= {*FACTS, "jpeg_quality"}
     for profile in map(Profile.load, profiles.names()):
         profile.check_names(column["name"] for column in declare(BUILTIN))
