@@ -75,6 +75,13 @@ def test_explain_names_defects_and_tags_in_plain_words(
         "Tagged out of focus: defocus_level 2 (above 1.5).",
         "Tagged near duplicate: the same picture as my_1.jpg.",
     ]
+    untold = levels | {"motion_blur_score": float("nan")}
+    why = "cannot tell motion_blur: edge_share 0.01 (below 0.03)"
+    said = pr.explain(ranked.assign(**untold, tag_reasons=why), "turned.png").text.splitlines()
+    assert said[-2:] == [
+        "It shows slight defocus (1.0 of 5).",
+        "Cannot tell motion blur: edge_share 0.01 (below 0.03).",
+    ]
     large = ranked.assign(**none, tag_reasons=float("nan"), sharpness=12345.678)
     explained = pr.explain(large, "turned.png")
     assert "shows" not in explained.text
