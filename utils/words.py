@@ -11,6 +11,7 @@ from typing import Any
 _LONGEST_SUFFIX = 16
 _MOST = 40
 _FEW = 3
+_LONGEST = 500
 
 
 def near(name: str, known: Iterable[str]) -> str:
@@ -119,4 +120,10 @@ def first(names: Iterable[object]) -> str:
 
 def one_line(error: Exception) -> str:
     """What an error says, or what it is where it says nothing."""
-    return " ".join(str(error).split()) or type(error).__name__
+    return short(" ".join(str(error).split())) or type(error).__name__
+
+
+def short(text: str) -> str:
+    """The text, of which the middle is left out where no one would read it."""
+    half = _LONGEST // 2
+    return text if len(text) <= _LONGEST else f"{text[:half]}…{text[-half:]}"
