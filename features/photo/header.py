@@ -13,6 +13,8 @@ from typing import Any
 
 from PIL import ExifTags, Image, ImageFile
 
+from photorank.utils import find
+
 from ..base import CANONICAL_SIDE
 from . import jpeg
 from .pixels import STRIP_PIXELS, PhotoError
@@ -71,6 +73,17 @@ def check_file(path: str | os.PathLike[str]) -> None:
         raise PhotoError("not a regular file")
     if status.st_size == 0:
         raise PhotoError("empty: the file has 0 bytes")
+
+
+def is_photo(path: str | os.PathLike[str]) -> bool:
+    """Whether a file would be measured: by its name, what kind of file it is, and its header."""
+    if not find.is_photo(path, photo_suffixes()):
+        return False
+    try:
+        with open_header(path):
+            return True
+    except Exception:  # decoders raise nearly anything
+        return False
 
 
 def prepare(image: Image.Image) -> tuple[int, int]:

@@ -17,9 +17,11 @@ import pandas as pd
 
 from photorank.evaluation.pages.contact_sheet import contact_sheet
 from photorank.evaluation.plots import montage as montages
+from photorank.features.photo.header import photo_suffixes
 from photorank.features.photo.image import Photo, PhotoError
 from photorank.features.quality import LEVELS, MOST
 from photorank.utils import io
+from photorank.utils.find import is_photo
 from photorank.utils.logging import logger
 from photorank.utils.rows import measured_rows
 from photorank.utils.words import nearest
@@ -229,9 +231,9 @@ def _in_words(numbers: pd.DataFrame) -> str:
 
 
 def _picture(path: str) -> np.ndarray | None:
-    """A photo's canonical picture, None if it cannot be opened any more."""
+    """A photo's canonical picture, None if it cannot be opened any more, or is none by its name."""
     try:
-        return Photo.open(path).view()
+        return Photo.open(path).view() if is_photo(path, photo_suffixes()) else None
     except PhotoError:
         return None
 
