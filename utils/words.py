@@ -11,7 +11,7 @@ from typing import Any
 _LONGEST_SUFFIX = 16
 _MOST = 40
 _FEW = 3
-_LONGEST = 500
+_LONGEST_REASON = 500
 
 
 def near(name: str, known: Iterable[str]) -> str:
@@ -125,5 +125,5 @@ def one_line(error: Exception) -> str:
 
 def short(text: str) -> str:
     """The text, of which the middle is left out where no one would read it."""
-    half = _LONGEST // 2
-    return text if len(text) <= _LONGEST else f"{text[:half]}…{text[-half:]}"
+    half = _LONGEST_REASON // 2
+    return text if len(text) <= _LONGEST_REASON else f"{text[:half]}…{text[-half:]}"
