@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 
-from photorank.utils.words import near
+from photorank.utils.reading import read_toml
+from photorank.utils.words import near, shown
 
 DEFAULT_SCALE = "default"
 """What `scale` calls the one that ships: a photo then scores the same alone and in any folder."""
@@ -185,17 +185,21 @@ def defaults() -> dict[str, Any]:
 
 def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return read_toml(path)
     except OSError as error:
         raise ValueError(f"cannot read the configuration file {path}: {error.strerror}") from error
     except ValueError as error:  # TOML and UTF-8 errors alike
-        raise ValueError(f"the configuration file {path} is not TOML: {error}") from error
+        raise ValueError(
+            f"the configuration file {path} is not TOML that can be used: {error}"
+        ) from error
 
 
 def _checked_keys(values: Mapping[str, Any], source: str) -> dict[str, Any]:
     for key in values:
         if key not in Settings.model_fields:
-            raise ValueError(f"unknown key {key!r} in {source}; {near(key, Settings.model_fields)}")
+            raise ValueError(
+                f"unknown key {shown(key)} in {source}; {near(key, Settings.model_fields)}"
+            )
     return dict(values)
 
 
@@ -219,4 +223,4 @@ def _said(error: ValidationError) -> str:
         wanted = "a list of texts"
     else:
         wanted = _WANTED.get(kind, first["msg"])
-    return f"{name} is {wanted}, got {first['input']!r}"
+    return f"{name} is {wanted}, got {shown(first['input'])}"

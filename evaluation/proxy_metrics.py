@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from photorank.utils import stats, text
+from photorank.utils.cells import truths
 from photorank.utils.rows import measured_rows, numbers
 
 _FEWEST = 3  # with two photos every correlation is 1 or -1
@@ -94,7 +95,7 @@ def _duplicate_fraction(photos: pd.DataFrame, absent: dict[str, str]) -> float |
             "no photos" if photos.empty else "near-duplicates are not marked: no column dup_keeper"
         )
         return None
-    keepers = photos["dup_keeper"].astype(str).str.lower().isin(("true", "1", "1.0"))
+    keepers = truths(photos["dup_keeper"])
     return _rounded(1 - keepers.mean())
 
 

@@ -11,6 +11,7 @@ from photorank.config.config import DEFAULT_SCALE, DEFAULT_SCALE_FILE, Settings
 from photorank.ranking.fusion import Scale
 from photorank.ranking.weights import check_weights, read_weights
 from photorank.utils.logging import logger
+from photorank.utils.words import shown
 
 from .table.record import Record
 
@@ -33,7 +34,9 @@ def scale_of(
             return asked, ""
         logger.info("scores stay on the scale that the table was scored by (--scale gives another)")
         kept = name != DEFAULT_SCALE
-        return Scale(**record["scale"]) if kept else _given_scale(name, columns), name
+        if kept:
+            return Scale.of(record["scale"], "the scale in the table's record"), name
+        return _given_scale(name, columns), name
     scale = _given_scale(given, columns)
     if asked not in ("robust", scale.method):
         raise ValueError(
@@ -48,10 +51,14 @@ def _given_scale(given: Any, columns: list[dict[str, Any]]) -> Scale:
         given = DEFAULT_SCALE_FILE
     if isinstance(given, str | os.PathLike):
         if not os.path.exists(os.path.expanduser(given)):
-            raise ValueError(f"no scale file {str(given)!r}: give one, or default, which ships")
+            raise ValueError(
+                f"no scale file {shown(str(given))}: give one, or default, which ships"
+            )
         return Scale.load(given, columns)
     if not hasattr(given, "normalise"):
-        raise ValueError(f"scale is a saved scale's file or what fit_scale returned, got {given!r}")
+        raise ValueError(
+            f"scale is a saved scale's file or what fit_scale returned, got {shown(given)}"
+        )
     return cast(Scale, given)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from photorank.utils.cells import truths
 from photorank.utils.rows import failed
 
 from .hamming import HASH_BITS, first_keepers
@@ -95,7 +96,7 @@ def keep_best(table: pd.DataFrame) -> pd.DataFrame:
     if "dup_keeper" not in table.columns:
         raise ValueError("keep-best needs the column 'dup_keeper': mark near-duplicates first")
     ranked = ~failed(table)
-    keepers = table["dup_keeper"].to_numpy(bool) & ranked
+    keepers = truths(table["dup_keeper"]) & ranked
     tier = np.where(keepers, 0, np.where(ranked, 1, 2))
     ordered = table.iloc[np.argsort(tier, kind="stable")].copy()
     ordered["rank"] = _filled(np.arange(1, ranked.sum() + 1), np.sort(~ranked) == 0)

@@ -20,6 +20,7 @@ MISSING = 0.5
 """What a missing value, or any value of a constant column, counts as: neither for nor against."""
 
 _QUANTILES = 1001
+_LARGEST = 1e300  # the span of two such values is still a number
 Declaration = Mapping[str, Any]
 
 
@@ -106,16 +107,25 @@ class Scale:
         Raises:
             ValueError: not a scale file, a damaged one, or fitted to another version of a column.
         """
+        return cls.of(saved.load(path, "scale", columns), f"the scale file {path}")
+
+    @classmethod
+    def of(cls, parts: Mapping[str, Any], where: str) -> Scale:
+        """The scale that a file or a table's record holds as plain parts.
+
+        Raises:
+            ValueError: `where` is damaged.
+        """
         try:
-            scale = cls(**saved.load(path, "scale", columns))
+            scale = cls(**parts)
             sound = scale.method in NORMALIZATIONS and all(
                 _are_knots(scale.knots[name]) and column["better"] in ("higher", "lower")
                 for name, column in scale.columns.items()
             )
-        except (TypeError, KeyError, AttributeError):
+        except (TypeError, ValueError, KeyError, AttributeError):
             sound = False
         if not sound:
-            raise ValueError(f"the scale file {path} is damaged; make it again")
+            raise ValueError(f"{where} is damaged; make it again")
         return scale
 
 
@@ -210,7 +220,9 @@ def _keeps_range(column: Declaration, method: str) -> bool:
 
 
 def _are_knots(knots: Sequence[float]) -> bool:
-    return len(knots) > 1 and bool(np.isfinite(knots).all() and (np.diff(knots) >= 0).all())
+    values = np.asarray(knots)
+    is_list = values.ndim == 1 and len(values) > 1 and values.dtype.kind in "if"
+    return is_list and bool((np.abs(values) <= _LARGEST).all() and (np.diff(values) >= 0).all())
 
 
 def _knots(finite: np.ndarray, column: Declaration, method: str) -> tuple[float, ...]:

@@ -7,7 +7,7 @@ import string
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from photorank.utils.words import near
+from photorank.utils.words import near, shown
 
 Kind = tuple[str, Callable[[Any], bool]]  # what is wanted, in words, and whether a value is that
 ALL = "all"  # the threshold of the tags that have none of their own
@@ -114,7 +114,7 @@ def _check(where: str, values: Mapping[str, Any], kinds: Mapping[str, Kind]) -> 
             raise ValueError(f"{where} has an unknown key {name!r}; {near(name, kinds)}")
         wanted, fits = kinds[name]
         if not fits(value):
-            raise ValueError(f"{where}: {name} is {wanted}; got {value!r}")
+            raise ValueError(f"{where}: {name} is {wanted}; got {shown(value)}")
 
 
 def check_whole(contents: Mapping[str, Any]) -> None:

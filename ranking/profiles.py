@@ -6,12 +6,13 @@ import difflib
 import json
 import os
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from photorank.utils.reading import read_toml
 
 from .profile_checks import ALL, TABLES, check_tags, check_types, check_whole, columns_in
 
@@ -184,14 +185,14 @@ def _read(given: str | os.PathLike[str]) -> dict[str, Any]:
     shipped = str(given) in names()
     path = _FOLDER / f"{given}.toml" if shipped else Path(given).expanduser()
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return read_toml(path)
     except OSError as error:
         raise ValueError(
             f"no profile {str(given)!r}: there is {', '.join(names())}, or give a TOML file "
             f"({error.strerror})"
         ) from error
     except ValueError as error:  # TOML and UTF-8 errors alike
-        raise ValueError(f"the profile {given} is not TOML: {error}") from error
+        raise ValueError(f"the profile {given} is not TOML that can be used: {error}") from error
 
 
 def _key(name: str) -> str:

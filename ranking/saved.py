@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from photorank.utils import io
+from photorank.utils.reading import read_json
+from photorank.utils.words import shown
 
 
 def save(
@@ -39,16 +41,16 @@ def load(path: str | os.PathLike[str], kind: str, columns: Iterable[Mapping[str,
         ValueError: no such file, not JSON, another schema, or made for another version of a column.
     """
     try:
-        shape = json.loads(Path(path).expanduser().read_text(encoding="utf-8"))
+        shape = read_json(Path(path).expanduser())
     except OSError as error:
         raise ValueError(f"cannot read the {kind} file {path}: {error.strerror}") from error
     except ValueError as error:
-        raise ValueError(f"the {kind} file {path} is not JSON: {error}") from error
+        raise ValueError(f"the {kind} file {path} is not JSON that can be used: {error}") from error
     schema = f"photorank/{kind}/1"
     if not isinstance(shape, dict) or shape.get("schema") != schema or kind not in shape:
         found = shape.get("schema") if isinstance(shape, dict) else None
         raise ValueError(
-            f"{path} is no {kind} file: wanted schema {schema!r}, got {found!r}; make one with photorank"
+            f"{path} is no {kind} file: wanted schema {schema!r}, got {shown(found)}; make one with photorank"
         )
     versions, body = shape.get("columns", {}), shape[kind]
     if not isinstance(versions, dict) or not isinstance(body, dict):
@@ -57,7 +59,7 @@ def load(path: str | os.PathLike[str], kind: str, columns: Iterable[Mapping[str,
     for name, version in versions.items():
         if name in here and here[name] != version:
             raise ValueError(
-                f"the {kind} file {path} was made for version {version!r} of {name!r}, "
+                f"the {kind} file {path} was made for version {shown(version)} of {name!r}, "
                 f"this table has {here[name]!r}: measure the photos again, or make the file again"
             )
     return body

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from photorank.utils.cells import truths
 from photorank.utils.rows import measured_rows
 
 from .classes import are_lowest, quality_class, quality_score, reasons
@@ -122,7 +123,7 @@ def with_derived(table: pd.DataFrame) -> pd.DataFrame:
 
 def _near(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Near-duplicates of a better photo that are not exact ones, and the better one's file name."""
-    keeper = table["dup_keeper"].to_numpy(bool)
+    keeper = truths(table["dup_keeper"])
     better = dict(zip(table["dup_group"][keeper], table["file"][keeper], strict=True))
     repeated = _exact(table)[0] if "content_hash" in table else np.zeros(len(table))
     are = ~keeper & (repeated == 0)

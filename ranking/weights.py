@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import numbers
 import os
@@ -10,7 +9,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from photorank.utils.words import near, there_is
+from photorank.utils.cells import as_float
+from photorank.utils.reading import read_json
+from photorank.utils.words import near, shown, there_is
 
 from . import saved
 
@@ -31,14 +32,29 @@ def read_weights(
     if "=" in text and not Path(text).exists():
         return dict(_pair(part) for part in text.split(",") if part.strip())
     try:
-        plain = json.loads(Path(text).expanduser().read_text(encoding="utf-8"))
+        plain = read_json(Path(text).expanduser())
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"weights: wanted name=value,... or a JSON file, got {text!r} ({error})"
+            f"weights: wanted name=value,... or a JSON file, got {shown(text)} ({error})"
         ) from error
-    if isinstance(plain, dict) and plain and "schema" not in plain:
-        return plain
-    return dict(saved.load(Path(text).expanduser(), "weights", columns))
+    if not isinstance(plain, dict) or not plain or "schema" in plain:
+        plain = dict(saved.load(Path(text).expanduser(), "weights", columns))
+    _check_measured(text, plain, columns)
+    return plain
+
+
+def _check_measured(
+    file: str, weights: Mapping[str, Any], columns: Iterable[Mapping[str, Any]]
+) -> None:
+    """Tell a name that somebody's own feature has from one that is misspelt."""
+    known = {*ALIASES, *(column["name"] for column in columns)}
+    for name in weights.keys() - known:
+        if "did you mean" not in near(name, known):
+            raise ValueError(
+                f"weights: {file} weighs {shown(name)}, which is not measured here. If a feature of "
+                "your own does, rank in Python: pr.rank(folder, features=[*pr.BUILTIN, mine], "
+                f"weights={file!r}); else take it out of the file"
+            )
 
 
 def _pair(part: str) -> tuple[str, float]:
@@ -47,7 +63,7 @@ def _pair(part: str) -> tuple[str, float]:
         return name.strip(), float(value)
     except ValueError:
         raise ValueError(
-            f"weights: wanted name=value with a number, got {part.strip()!r}"
+            f"weights: wanted name=value with a number, got {shown(part.strip())}"
         ) from None
 
 
@@ -68,14 +84,16 @@ def check_weights(
             ranked = [n for n, better in known.items() if better != "neither"]
             problem = "is reported but never ranked" if name in known else "is no column"
             hint = there_is(ranked) if name in known else near(name, ranked)
-            raise ValueError(f"weight for {given!r}: {given!r} {problem}; {hint}")
+            raise ValueError(f"weight for {shown(given)}: {shown(given)} {problem}; {hint}")
         if isinstance(weight, bool) or not isinstance(weight, numbers.Real):
-            raise ValueError(f"weight for {given!r}: wanted a number, got {weight!r}")
-        number = float(weight)
+            raise ValueError(f"weight for {given!r}: wanted a number, got {shown(weight)}")
+        number = as_float(weight)
         if not 0 <= number < math.inf:
-            raise ValueError(f"weight for {given!r}: wanted 0 or more, got {weight}")
+            raise ValueError(f"weight for {given!r}: wanted 0 or more, got {shown(weight)}")
         if number > 0:
             checked[name] = number
+    if sum(checked.values()) == math.inf:
+        raise ValueError("the weights add up to more than a number holds: only their ratios count")
     if not checked:
         raise ValueError("every weight is 0: give at least one column a weight above 0")
     return checked

@@ -173,9 +173,9 @@ def test_a_wish_that_one_tag_cannot_have_does_not_stop_the_others(table: pd.Data
         ),
         ({"image": ["x.jpg"], "noisy": [1]}, {}, "no label fits a photo"),
         (
-            {"image": ["1.jpg", "2.jpg", "3.jpg"], "noisy": [1, "ja", "nein"]},
+            {"image": ["1.jpg", "2.jpg", "3.jpg"], "noisy": [1, "perhaps", "maybe"]},
             {},
-            "yes or no, or empty; 2 are something else, the first: noisy = 'ja' for '2.jpg'",
+            "yes or no, or empty; 2 are something else, the first: noisy = 'perhaps' for '2.jpg'",
         ),
         ({"image": ["1.jpg"], "noisy": [3]}, {}, "the first: noisy = '3' for '1.jpg'"),
         ({"image": ["1.jpg"], "noisy": [0.5]}, {}, "the first: noisy = '0.5'"),

@@ -225,7 +225,7 @@ def test_a_table_is_ranked_without_its_photos(folder: Path) -> None:
         (["own.csv", "--vocabulary", "words.txt"], "--vocabulary: a table is taken as it was"),
         (["own.csv", "--limit", "1", "--exclude", "x"], "--limit, --exclude: a table is taken"),
         (["own.csv", "--aesthetic", "clip"], "--aesthetic: a table is taken as it was measured"),
-        (["utf16.csv"], "it is UTF-16, not UTF-8: save it as CSV UTF-8"),
+        (["utf16.csv"], "it is no text, or UTF-16 without a mark: save it as CSV UTF-8"),
         (
             ["photos", "--output_csv", "/proc/x.csv"],
             "No such file or directory; give another place",
@@ -258,7 +258,7 @@ def test_wrong_use_is_one_line_and_exit_2(
     Path("broken/x.jpg").write_bytes((folder / "a.jpg").read_bytes()[:3000] + bytes(3000))
     Path("bad.toml").write_text("wrokers = 1")
     Path("own.csv").write_text("file,sharpness\na,1\nb,2\n")
-    Path("utf16.csv").write_text("file,sharpness\na,1\n", encoding="utf-16")
+    Path("utf16.csv").write_text("file,sharpness\na,1\n", encoding="utf-16-le")
     assert rank(*arguments) == 2
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("photorank: ")
@@ -597,14 +597,16 @@ def test_a_table_that_was_scored_by_a_fixed_scale_stays_on_it(folder: Path, scal
     )
 
 
-def test_utf_16_is_named_for_labels_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_wrong_with_labels_is_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert rank(folder) == 0
-    Path("stars.csv").write_text("file;stars\na.jpg;4\n", encoding="utf-16")
+    Path("stars.csv").write_text("file;stars\na.jpg;4\n", encoding="utf-16-le")
     assert main(["evaluate", "--labels", "stars.csv"]) == 2
     Path("stars.csv").write_text("file,stars\na.jpg,good\nb.png,bad\n")
     assert main(["evaluate", "--labels", "stars.csv"]) == 2
     said = capsys.readouterr().err
-    assert "it is UTF-16, not UTF-8: save it as CSV UTF-8" in said
+    assert "UTF-16 without a mark: save it as CSV UTF-8" in said
     assert "no rating of the 2 labels is a number (column 'stars'; the first is 'good')" in said
 
 

@@ -11,8 +11,10 @@ import pandas as pd
 import pytest
 
 from photorank.config.config import Settings, defaults
+from photorank.table.files import load, save
 from photorank.utils import io
 from photorank.utils.find import find
+from photorank.utils.tables import read_table
 
 
 def test_defaults_are_complete_and_valid() -> None:
@@ -239,8 +241,8 @@ def awkward_table() -> pd.DataFrame:
 @pytest.mark.parametrize("suffix", [".csv", ".json"])
 def test_names_that_are_not_utf8_or_hold_newlines_survive(tmp_path: Path, suffix: str) -> None:
     table = awkward_table()
-    io.write_table(table, tmp_path / f"t{suffix}")
-    again = io.read_table(tmp_path / f"t{suffix}")
+    save(table, tmp_path / f"t{suffix}")
+    again = load(tmp_path / f"t{suffix}")
     assert again["file"].tolist() == table["file"].tolist()
     assert again["phash"].tolist() == table["phash"].tolist()
     np.testing.assert_allclose(again["sharpness"].astype(float), table["sharpness"], rtol=1e-9)
@@ -248,16 +250,14 @@ def test_names_that_are_not_utf8_or_hold_newlines_survive(tmp_path: Path, suffix
 
 def test_a_table_that_is_not_utf8(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes("image,note,v\né.jpg,café,1\n".encode("latin-1"))
-    table = io.read_table(tmp_path / "t.csv")
-    assert os.fsencode(table["note"][0]) == b"caf\xe9"
-    io.write_table(table, tmp_path / "again.csv")
-    assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "t.csv").read_bytes()
+    table = read_table(tmp_path / "t.csv")
+    assert table.iloc[0].to_list() == ["é.jpg", "café", 1]
 
 
 def test_parquet_round_trip(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow", reason="needs photorank[parquet]")
     io.write_table(awkward_table(), tmp_path / "t.parquet")
-    again = io.read_table(tmp_path / "t.parquet")
+    again = read_table(tmp_path / "t.parquet")
     assert again["file"].tolist()[:4] == [
         "plain.jpg",
         "line\nbreak.jpg",
@@ -274,8 +274,8 @@ def test_parquet_round_trip(tmp_path: Path) -> None:
 def test_bad_tables(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "t.csv").write_bytes(content)
     with pytest.raises(ValueError, match=message):
-        io.read_table(tmp_path / "t.csv")
+        read_table(tmp_path / "t.csv")
     with pytest.raises(ValueError, match="cannot read the table"):
-        io.read_table(tmp_path / "none.csv")
+        read_table(tmp_path / "none.csv")
     with pytest.raises(ValueError, match=r"a table is .csv, .json, .parquet by its suffix"):
-        io.read_table(tmp_path / "t.xlsx")
+        read_table(tmp_path / "t.xlsx")

@@ -235,7 +235,9 @@ def test_a_scale_of_a_foreign_table_fits_it_again(tmp_path: Path) -> None:
 def test_a_damaged_scale_is_said_to_be_one(tmp_path: Path, scale: str) -> None:
     file = tmp_path / "s.json"
     file.write_text(f'{{"schema": "photorank/scale/1", "columns": {{}}, "scale": {scale}}}')
-    with pytest.raises(ValueError, match=r"the scale file .* is damaged; make it again"):
+    with pytest.raises(
+        ValueError, match=r"the scale file .* is (damaged; make it again|not JSON that)"
+    ):
         Scale.load(file)
 
 

@@ -336,8 +336,12 @@ FEATURES = ["sharpness", "noise", "phash"]
 def test_without_labels_copies_of_the_photos_teach(folder: Path) -> None:
     t = pr.rank(folder, features=[*FEATURES, "contrast"], quiet=True)
     (folder / "5.png").rename(folder / "away")
+    other = (folder / "4.png").read_bytes()
+    (folder / "4.png").write_bytes((folder / "3.png").read_bytes())
     found = pr.tune(t, trials=4, features=FEATURES, dedup="off", quiet=True)
     (folder / "away").rename(folder / "5.png")
+    (folder / "4.png").write_bytes(other)
+    assert "1 of 5 photos are no longer as they were measured" in found.notes[2]
     assert "not weighed: contrast" in found.notes[0]
     assert "1 of 6 photos are no longer there" in found.notes[1]
     assert list(found.by_fold) == ["sharpness", "noise"]

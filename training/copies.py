@@ -13,6 +13,7 @@ from photorank.features.base import declare
 from photorank.features.photo.image import Photo, PhotoError
 from photorank.features.run.extract import extract as measure
 from photorank.features.run.parts import Row
+from photorank.utils.cells import truths
 from photorank.utils.rows import failed
 from photorank.utils.words import first
 
@@ -46,7 +47,7 @@ def choose(
     if gone:
         notes.append(named(gone, len(photos), "photos are no longer there"))
     if "dup_keeper" in photos:
-        there = there & photos["dup_keeper"].to_numpy(bool)
+        there = there & truths(photos["dup_keeper"])
     mixed = photos[there].sample(frac=1, random_state=seed)
     turn = mixed.groupby(scenes.loc[mixed.index]).cumcount()
     return mixed.loc[turn.sort_values(kind="stable").index].head(count)
@@ -119,6 +120,21 @@ def _pictures(
         for kind, level in (_ORIGINAL, *((k, v) for k in KINDS for v in LEVELS)):
             made.append((path, kind, level))
             yield path, degrade(rgb, kind, level, seed + number) if kind else rgb
+
+
+def note_changed(
+    table: pd.DataFrame, copies: pd.DataFrame, columns: Sequence[dict[str, Any]], notes: list[str]
+) -> None:
+    """Say which photos measure otherwise now than in the table, whatever their times are."""
+    names = [c["name"] for c in columns]
+    now = copies[copies["kind"] == ""].set_index("path")[names].astype(float)
+    before = table.drop_duplicates("path").set_index("path").loc[now.index, names].astype(float)
+    near = np.isclose(now.to_numpy(), before.to_numpy(), rtol=0.01, atol=0.001, equal_nan=True)
+    if changed := [
+        path for path, is_same in zip(now.index, near, strict=True) if not is_same.all()
+    ]:
+        what = "photos are no longer as they were measured: rank the folder again"
+        notes.append(named(changed, len(table), what))
 
 
 def named(some: Sequence[str], of: int, what: str) -> str:

@@ -1,11 +1,11 @@
-"""Write files all or nothing; read and write tables."""
+"""Write files all or nothing; a table in memory."""
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import csv
 import errno
+import hashlib
 import importlib.util
 import itertools
 import json
@@ -18,17 +18,12 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from .cells import TEXT
 from .words import fitting
 
 TABLE_SUFFIXES = (".csv", ".json", ".parquet")
 _ROWS_AT_ONCE = 256
 _FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
-_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_LONGEST_HEADER = 100_000
-_TEXT = (
-    *("file", "path", "phash", "content_hash", "taken_at", "camera", "missing", "error"),
-    *("quality_class", "tags", "tag_reasons", "suggestions"),
-)
 
 
 def write(path: str | os.PathLike[str], fill: Callable[[Path], Any]) -> None:
@@ -96,6 +91,17 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         probe.unlink()
 
 
+def same_bytes(one: Path, other: Path) -> bool:
+    """Whether two files hold the same, whatever their times say."""
+    if one.stat().st_size != other.stat().st_size:
+        return False
+    digests = set()
+    for path in (one, other):
+        with path.open("rb") as file:
+            digests.add(hashlib.file_digest(file, "sha256").digest())
+    return len(digests) == 1
+
+
 def frame(rows: Iterable[Mapping[str, Any]], columns: Iterable[str] | None = None) -> pd.DataFrame:
     """A table of rows. Text stays Python text: pyarrow, which pandas uses for text where it is
     installed, refuses file names that are not UTF-8.
@@ -116,7 +122,7 @@ def frame(rows: Iterable[Mapping[str, Any]], columns: Iterable[str] | None = Non
         {
             name: pd.Series(
                 list(itertools.chain.from_iterable(column)),
-                dtype=object if name in _TEXT else None,
+                dtype=object if name in TEXT else None,
             )
             for name, column in parts.items()
         }
@@ -202,50 +208,3 @@ def _write_parquet(table: pd.DataFrame, path: Path) -> None:
         lambda v: os.fsencode(v).decode("utf-8", "backslashreplace") if isinstance(v, str) else v
     )
     table.assign(**plain).to_parquet(path, index=False)
-
-
-def _dialect(path: Path) -> dict[str, Any]:
-    """How the values of a CSV are told apart: a spreadsheet writes 1,5;2 where commas are decimal."""
-    with path.open("rb") as raw:
-        if raw.read(2) in _UTF16:
-            raise ValueError("it is UTF-16, not UTF-8: save it as CSV UTF-8")
-    with path.open(encoding="utf-8", errors="surrogateescape") as file:
-        header = file.readline(_LONGEST_HEADER)
-    if not header:
-        raise ValueError("the file is empty")
-    if "," in header:
-        return {}
-    return {"sep": ";", "decimal": ","} if ";" in header else {"sep": "\t"}
-
-
-def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
-    """Read a table that `write_table` or anyone else wrote.
-
-    Raises:
-        ValueError: unreadable, malformed or empty.
-    """
-    readers: dict[str, Callable[[Path], pd.DataFrame]] = {
-        ".csv": lambda p: pd.read_csv(
-            p,
-            encoding_errors="surrogateescape",
-            low_memory=False,
-            dtype=dict.fromkeys(_TEXT, object),
-            **_dialect(p),
-        ),
-        ".json": lambda p: frame(json.loads(p.read_text(encoding="utf-8"))),
-        ".parquet": pd.read_parquet,
-    }
-    source = Path(path).expanduser()
-    suffix = check_table_suffix(source)
-    try:
-        with pd.option_context("mode.string_storage", "python"):  # pyarrow's refuses odd bytes
-            table = readers[suffix](source)
-    except OSError as error:
-        raise ValueError(f"cannot read the table {source}: {error.strerror or error}") from error
-    except (ValueError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"{source} is not a readable {suffix} table: {' '.join(str(error).split())}"
-        ) from error
-    if table.empty:
-        raise ValueError(f"the table {source} has no rows")
-    return table.copy()  # in one piece: pandas warns of a hundred columns that are one each

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import bisect
 import difflib
+import itertools
 import os
+import reprlib
 import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -11,6 +14,7 @@ from typing import Any
 _LONGEST_SUFFIX = 16
 _MOST = 40
 _FEW = 3
+_LONGEST, _COMPARED = 200, 2_000  # comparing takes the product of both, and of the lengths
 _LONGEST_REASON = 500
 
 
@@ -21,7 +25,7 @@ def near(name: str, known: Iterable[str]) -> str:
     'did you mean noisy?'
     """
     known = list(known)
-    close = difflib.get_close_matches(name, known)
+    close = [] if len(name) > _LONGEST else difflib.get_close_matches(name, known[:_COMPARED])
     return f"did you mean {' or '.join(close)}?" if close else there_is(known)
 
 
@@ -37,8 +41,8 @@ def one_form(name: str) -> str:
 def nearest(path: str, files: Iterable[object]) -> str:
     """The file whose name is most like that of `path`."""
     name = path.replace("\\", "/").rpartition("/")[2].lower()
-    by_name = {str(file).lower(): str(file) for file in files}
-    return by_name[difflib.get_close_matches(name, by_name, n=1, cutoff=0)[0]]
+    by_name = {str(f).lower(): str(f) for f in itertools.islice(files, _COMPARED)}
+    return by_name[difflib.get_close_matches(name[:_LONGEST], by_name, n=1, cutoff=0)[0]]
 
 
 def there_is(known: Iterable[str]) -> str:
@@ -90,10 +94,13 @@ def shortened(text: str, fits: Callable[[str], bool]) -> str:
     """The text, of which as much of the middle is left out as it takes to fit."""
     if fits(text):
         return text
-    shorter = (
-        f"{text[: n - n // 2]}…{text[len(text) - n // 2 :]}" for n in range(len(text), 1, -1)
-    )
-    return next(filter(fits, shorter), "…")
+
+    def cut(kept: int) -> str:
+        return f"{text[: kept - kept // 2]}…{text[len(text) - kept // 2 :]}"
+
+    sizes = range(2, len(text) + 1)
+    fitting = bisect.bisect_left(sizes, True, key=lambda kept: not fits(cut(kept)))
+    return cut(sizes[fitting - 1]) if fitting else "…"
 
 
 def fitting(name: str, room: int = 255) -> str:
@@ -127,3 +134,19 @@ def short(text: str) -> str:
     """The text, of which the middle is left out where no one would read it."""
     half = _LONGEST_REASON // 2
     return text if len(text) <= _LONGEST_REASON else f"{text[:half]}…{text[-half:]}"
+
+
+_brief = reprlib.Repr()
+_brief.maxlevel, _brief.maxstring, _brief.maxother, _brief.maxlong = 3, 80, 80, 40
+
+
+def shown(value: object) -> str:
+    """A value in a message: `repr`, of a long or deep one the beginning.
+
+    >>> shown("x" * 1000)[:8], len(shown("x" * 1000)), shown([[[[[1]]]]])
+    ("'xxxxxxx", 80, '[[[...]]]')
+    """
+    try:
+        return _brief.repr(value)
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        return "a number of thousands of digits"

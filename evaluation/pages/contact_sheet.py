@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from photorank.utils.cells import truths
 from photorank.utils.rows import failed
 from photorank.utils.words import plural, printable
 
@@ -207,7 +208,7 @@ def _stacks(ranked: pd.DataFrame) -> list[tuple[int, list[int]]]:
     if "dup_group" not in ranked or "dup_keeper" not in ranked:
         return [(i, []) for i in range(len(ranked))]
     positions = pd.Series(range(len(ranked)))
-    keeps = ranked["dup_keeper"].astype(bool).to_numpy()
+    keeps = truths(ranked["dup_keeper"])
     groups = pd.factorize(ranked["dup_group"].to_numpy())[0]
     groups = np.where(groups < 0, -1 - positions, groups)  # without a group: a stack of its own
     stacks = []

@@ -11,12 +11,12 @@ import stat
 import threading
 from typing import Any
 
-from PIL import ExifTags, Image, ImageFile
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from photorank.utils import find
 
 from ..base import CANONICAL_SIDE
-from . import jpeg
+from . import jpeg, tiff
 from .pixels import STRIP_PIXELS, PhotoError
 
 MAX_PIXELS = 300_000_000
@@ -24,6 +24,8 @@ MAX_PIXELS = 300_000_000
 MAX_DECODED_BYTES = 1_000_000_000
 """A photo that needs more memory than this is refused before it is decoded."""
 
+_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "ICO", "JPEG2000", "AVIF")
+"""Pillow's names of what is read, whatever a file is called; others it hands to programs."""
 _DECODER_BYTES = {"JPEG2000": 17, "WEBP": 14, "AVIF": 8, "TIFF": 6}
 """What these decoders take per pixel at their peak, measured with Pillow 12; the others take 4."""
 _header_lock = threading.Lock()
@@ -46,11 +48,13 @@ def reduction(longest_side: int) -> int:
 
 
 @functools.cache
-def _register_heif() -> None:
-    if importlib.util.find_spec("pi_heif"):
-        import pi_heif
+def _register_heif() -> bool:
+    if not importlib.util.find_spec("pi_heif"):
+        return False
+    import pi_heif
 
-        pi_heif.register_heif_opener()
+    pi_heif.register_heif_opener()
+    return True
 
 
 def open_header(path: str | os.PathLike[str]) -> ImageFile.ImageFile:
@@ -58,13 +62,27 @@ def open_header(path: str | os.PathLike[str]) -> ImageFile.ImageFile:
 
     That limit is one number for the whole process, so it is put back before another thread looks.
     """
-    _register_heif()
+    formats = (*_FORMATS, "HEIF") if _register_heif() else _FORMATS
     with _header_lock:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            return Image.open(path)
+            return _opened(path, formats)
         finally:
             Image.MAX_IMAGE_PIXELS = limit
+
+
+def _opened(path: str | os.PathLike[str], formats: tuple[str, ...]) -> ImageFile.ImageFile:
+    try:
+        image = Image.open(path, formats=formats)
+    except UnidentifiedImageError:
+        tiff.explain(path)
+        raise
+    try:
+        tiff.turn_to_photo(image)
+    except Exception:
+        image.close()
+        raise
+    return image
 
 
 def check_file(path: str | os.PathLike[str]) -> None:
@@ -86,7 +104,7 @@ def is_photo(path: str | os.PathLike[str]) -> bool:
         return False
 
 
-def prepare(image: Image.Image) -> tuple[int, int]:
+def prepare(image: ImageFile.ImageFile) -> tuple[int, int]:
     """Let a JPEG decoder reduce by itself, refuse what is too large, all by the header.
 
     Returns:
@@ -104,6 +122,9 @@ def prepare(image: Image.Image) -> tuple[int, int]:
     needed = _DECODER_BYTES.get(str(image.format), 4) * pixels
     if image.info.get("progressive"):
         needed += 6 * width * height  # coefficients of the whole photo
+    if ";16" in str(image.tile) and image.mode in ("LA", "RGB", "RGBA"):
+        needed += 9 * pixels  # all 16 bits, and 8 of them in sRGB, if colours are converted
+    needed += os.path.getsize(image.filename)
     if to_go > 1:
         needed += 8 * min(pixels, STRIP_PIXELS)  # a strip, and the same in another mode
     if needed > MAX_DECODED_BYTES:

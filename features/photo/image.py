@@ -14,7 +14,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from photorank.utils.words import one_line
 
 from ..base import View
-from . import jpeg
+from . import colour, container, deep, jpeg, tiff
 from .dates import taken_at
 from .header import camera, check_file, exif_of, open_header, prepare, reduction
 from .pixels import PhotoError as PhotoError
@@ -30,6 +30,7 @@ _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     7: lambda stored: cv2.flip(cv2.transpose(stored), -1),
     8: lambda stored: cv2.rotate(stored, cv2.ROTATE_90_COUNTERCLOCKWISE),
 }
+_OF_INK = ("CMYK", "LAB")
 
 
 class Photo:
@@ -79,23 +80,31 @@ class Photo:
             check_file(path)
             with open_header(path) as image:
                 size = image.size
-                if image.format in jpeg.FORMATS:
-                    jpeg.check_padding(path)
                 factor, decoded_bytes = prepare(image)
                 with admit(decoded_bytes):
-                    decoded = jpeg.decode(image) if factor == 1 else None
-                    return cls._finish(image, decoded, factor, size)
+                    said = container.read(path, image)
+                    return cls._finish(image, jpeg.decode(image), factor, size, said)
 
     @classmethod
     def _finish(
-        cls, image: Image.Image, decoded: np.ndarray | None, factor: int, size: tuple[int, int]
+        cls,
+        image: Image.Image,
+        decoded: np.ndarray | None,
+        factor: int,
+        size: tuple[int, int],
+        said: container.Said | None = None,
     ) -> Photo:
         """The photo of an opened `image`, whose pixels may have been decoded already."""
+        is_deep = said is not None and deep.is_deep(image)
         if decoded is None:
             image.load()  # before anything else asks for EXIF, which would swallow a decoder's error
+        tiff.mend_palette(image)
         exif = exif_of(image)
         orientation = exif.get(ExifTags.Base.Orientation)
-        picture = _canonical(image, decoded, factor)
+        icc, space = _colours(image, exif, said or container.Said(), is_deep)
+        if space and is_deep:
+            image, space = deep.converted(image, space), None
+        picture = _canonical(image, decoded, factor, icc, space)
         if orientation in _UPRIGHT:
             picture = _UPRIGHT[orientation](picture)
         if orientation in (5, 6, 7, 8):
@@ -146,12 +155,34 @@ class Photo:
         return whole if shape == (width, height) else lanczos(whole, shape)
 
 
-def _canonical(image: Image.Image, decoded: np.ndarray | None, factor: int) -> np.ndarray:
+def _colours(
+    image: Image.Image, exif: dict[int, Any], said: container.Said, is_deep: bool
+) -> tuple[bytes | None, colour.Space | None]:
+    """The profile by which colours are to be converted, or the space; neither: they are sRGB."""
+    icc = image.info.get("icc_profile") or said.icc
+    if said.codes and (image.format == "PNG" or not icc):
+        return None, colour.by_codes(*said.codes)
+    if icc:
+        space = colour.by_profile(icc)
+        return (None, space) if space and (is_deep or space.is_hdr) else (icc, None)
+    return None, colour.by_tags(image, exif)
+
+
+def _canonical(
+    image: Image.Image,
+    decoded: np.ndarray | None,
+    factor: int,
+    icc: bytes | None,
+    space: colour.Space | None,
+) -> np.ndarray:
     """The pixels as stored, but in sRGB, on white and reduced by `factor`."""
-    icc = image.info.get("icc_profile")
-    if decoded is None:
-        return np.asarray(srgb(on_white(reduce(image, factor)), icc))
-    return np.asarray(srgb(Image.fromarray(decoded), icc)) if icc else decoded
+    if decoded is not None:
+        if factor == 1 and image.mode == "RGB" and not icc:
+            return colour.to_srgb(decoded, space) if space else decoded
+        image = Image.frombytes(image.mode, decoded.shape[1::-1], decoded)
+    reduced = on_white(reduce(image, factor, tiff.levels(image)), image.format)
+    picture = np.asarray(srgb(reduced, icc))
+    return colour.to_srgb(picture, space) if space and image.mode not in _OF_INK else picture
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:

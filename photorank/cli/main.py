@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from photorank.utils.logging import set_up_logging
-from photorank.utils.words import near
+from photorank.utils.words import near, shortened
 
 from .. import __version__
 from . import DONE, INTERRUPTED, TERMINATED, WRONG_USE
@@ -39,6 +39,8 @@ COMMANDS = {
     "download": "fetch all models, for use without a network",
 }
 """What each file beside this one does; the page of a command says the rest."""
+
+_LONGEST = 1000  # characters of an error, which may quote what somebody gave
 
 _TASKS = """\
 photorank puts the photos of a folder in order, best first, with the reasons.
@@ -90,7 +92,8 @@ def main(argv: Sequence[str]) -> int:
         print("photorank: ended; no file is half-written", file=sys.stderr)
         return TERMINATED
     except (ValueError, ImportError, OSError) as error:
-        print(f"photorank: {error}", file=sys.stderr)
+        said = shortened(str(error), lambda text: len(text) <= _LONGEST)
+        print(f"photorank: {said}", file=sys.stderr)
         return WRONG_USE
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 import os
 import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
+from photorank.utils.logging import logger
 from photorank.utils.words import fitting
 
 from ..sources import apart, common_parent, folders_of
+from ..table.record import Record, read_record
 
 _ROOM = 200  # bytes
 
@@ -60,14 +61,40 @@ def default_output(source: Any) -> Path:
     made_from = "table" if folder.is_file() else "source"
     name = name_of(source)
     csv = Path("output", "csvs", f"{name}.csv")
-    record = csv.with_name(f"{name}.meta.json")
-    try:
-        before = json.loads(record.read_text(encoding="utf-8"))
-        same = (before.get(made_from), before.get("folders", [])) == (str(folder), several)
-    except (OSError, ValueError, AttributeError):
-        same = not csv.exists()
+    before = _record_beside(csv)
+    place = (before.get(made_from), before.get("folders", []))
+    same = place == (str(folder), several) if before else not csv.exists()
     digest = hashlib.sha256(os.fsencode("\0".join([str(folder), *several]))).hexdigest()[:8]
     return csv if same else csv.with_name(f"{name}-{digest}.csv")
+
+
+def _record_beside(output: Path) -> Record:
+    """The record of the table there; empty where there is none that can be read."""
+    try:
+        return read_record(output.with_name(f"{output.stem}.meta.json"))
+    except ValueError:
+        return Record()
+
+
+def check_whole(record: Record, output: Path, is_named: bool) -> None:
+    """Make sure that a table of some photos of a folder does not replace that of more in silence.
+
+    Args:
+        record: of the photos that are to be ranked into `output`.
+        is_named: somebody has named it; a warning is enough.
+
+    Raises:
+        ValueError: --limit left photos out, and nobody named the output.
+    """
+    before, left_out = _record_beside(output), record.get("beyond_limit") or record.get("excluded")
+    more = before.get("found", 0) - record.get("found", 0)
+    places = [(r.get("source"), r.get("folders")) for r in (before, record)]
+    if not left_out or more <= 0 or places[0] != places[1]:
+        return
+    now = f"{output} has {before['found']:,} photos of this folder, and now {record['found']:,}"
+    if record.get("beyond_limit") and not is_named:
+        raise ValueError(f"{now} would replace them: name another file with --output_csv")
+    logger.warning("%s replace them (another --output_csv keeps both)", now)
 
 
 def the_place(source: Any) -> Path:

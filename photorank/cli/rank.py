@@ -34,6 +34,7 @@ def run(
     from photorank.utils.words import plural
 
     from ..plan import Plan
+    from ..sources import Photos
     from ..table.files import check_output, is_table, save
     from ..table.record import record_of
     from . import places, summary
@@ -44,6 +45,8 @@ def run(
     output = Path(settings.output_csv or places.default_output(source)).expanduser()
     plan = Plan.of(source, settings, may_fetch=True)
     check_output(output)
+    if isinstance(plan.source, Photos):
+        places.check_whole(plan.source.record, output, bool(settings.output_csv))
     plan.fetch()
     table = plan.run()
     record = record_of(table)

@@ -15,6 +15,7 @@ from photorank.features.aesthetic import AESTHETIC
 from photorank.features.base import declare
 from photorank.features.run.extract import FACTS
 from photorank.ranking.profiles import shipped_tags
+from photorank.utils.cells import is_identifier, understood
 from photorank.utils.rows import failed
 from photorank.utils.words import near
 
@@ -57,7 +58,7 @@ def columns_of(table: pd.DataFrame, lower_is_better: Sequence[str] = ()) -> list
     own = {c["name"]: dict(c) for c in declared}  # whoever changes one changes no other table's
     numeric = [str(name) for name in table.select_dtypes("number").columns]
     reserved = {*FACTS, *FIRST_COLUMNS, *own}
-    foreign = [n for n in numeric if n not in reserved]
+    foreign = [n for n in numeric if n not in reserved and not is_identifier(n)]
     columns = [*own.values(), *({"name": n, "better": "higher", "foreign": True} for n in foreign)]
     for name in lower_is_better:
         if name not in numeric:
@@ -112,7 +113,9 @@ def with_names(table: pd.DataFrame) -> pd.DataFrame:
 
 def cleaned(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Any table as it can be ranked, without what an earlier ranking added; and what was amiss."""
-    return with_numbers(with_names(table.drop(columns=derived_columns(table))))
+    plain, _, notes = understood(table.drop(columns=derived_columns(table)))
+    named, more = with_numbers(with_names(plain))
+    return named, notes + more
 
 
 def with_numbers(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -136,6 +139,11 @@ def with_numbers(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         notes.append(
             f"{name}: {len(bad)} of {len(cells)} values {be} ({first}): counted as missing"
         )
+    for name, column in table.select_dtypes("number").items():
+        if count := int(np.isinf(column.to_numpy(float, na_value=np.nan)).sum()):
+            notes.append(
+                f"{name}: {count} of {len(column)} values are infinite: counted as missing"
+            )
     return table, notes
 
 
@@ -151,7 +159,8 @@ def arranged(table: pd.DataFrame) -> pd.DataFrame:
     last = [*tag_columns(table), *DUPLICATE_COLUMNS, *FACTS, "missing", "error"]
     norms = [n for n in table.columns if str(n).endswith(("_norm", "_contribution"))]
     wanted = [*FIRST_COLUMNS, *RAW_COLUMNS]
-    others = [n for n in table.columns if n not in {*wanted, *norms, *last}]
+    placed = {*wanted, *norms, *last}
+    others = [n for n in table.columns if n not in placed]
     ordered = dict.fromkeys([*wanted, *others, *norms, *last])
     return table[[name for name in ordered if name in table]].copy()  # in one piece, for speed
 

@@ -12,6 +12,7 @@ import pandas as pd
 from photorank.utils import io
 from photorank.utils.logging import logger
 from photorank.utils.rows import failed
+from photorank.utils.tables import read_table
 
 from .. import __version__
 from .record import read_record, record_of, with_record
@@ -51,7 +52,7 @@ def load(path: str | os.PathLike[str]) -> pd.DataFrame:
     Raises:
         ValueError: unreadable, malformed or empty.
     """
-    table = io.read_table(path)
+    table = read_table(path)
     record = _beside(Path(path).expanduser(), ".meta.json")
     if record.exists():
         with_record(table, read_record(record))

@@ -11,9 +11,10 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from photorank.utils.cells import ANSWERS
 from photorank.utils.find import real
-from photorank.utils.io import read_table
 from photorank.utils.rows import numbers
+from photorank.utils.tables import read_table
 from photorank.utils.words import nearest, one_form
 
 from .columns import is_empty
@@ -25,12 +26,7 @@ SCENE_COLUMN = "scene"
 Labels = str | os.PathLike[str] | pd.DataFrame
 
 _SHOWN = 3
-_YES, _NO, _SAYS_NOTHING = ("1", "1.0", "yes", "y", "true"), ("0", "0.0", "no", "n", "false"), ("",)
-_ANSWERS = {
-    **dict.fromkeys(_YES, 1.0),
-    **dict.fromkeys(_NO, 0.0),
-    **dict.fromkeys(_SAYS_NOTHING, np.nan),
-}
+_ANSWERS = {word: float(answer) for word, answer in ANSWERS.items()} | {"": np.nan}
 
 
 def read_labels(given: str | os.PathLike[str] | pd.DataFrame) -> pd.DataFrame:
@@ -77,14 +73,14 @@ def read_answers(labels: pd.DataFrame, tags: Sequence[str]) -> pd.DataFrame:
     if SCENE_COLUMN in labels:
         read[SCENE_COLUMN] = labels[SCENE_COLUMN]
     texts = labels[list(tags)].map(lambda value: "" if is_empty(value) else str(value).strip())
-    odd = ~texts.map(lambda text: text.lower() in _ANSWERS)
+    odd = ~texts.map(lambda text: text.casefold() in _ANSWERS)
     if odd.any(axis=None):
         row, column = np.argwhere(odd.to_numpy())[0]
         raise ValueError(
             f"a label is 1 or 0, yes or no, or empty; {odd.sum(axis=None)} are something else, the "
             f"first: {tags[column]} = {texts.iloc[row, column]!r} for {read['file'].iloc[row]!r}"
         )
-    return read.assign(**texts.map(lambda text: _ANSWERS[text.lower()]))
+    return read.assign(**texts.map(lambda text: _ANSWERS[text.casefold()]))
 
 
 def match_labels(

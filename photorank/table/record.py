@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import Annotated, Any, Literal, TypedDict, cast, get_type_hints
 
 import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from photorank.utils.reading import read_json
+from photorank.utils.words import shown
 
 KEY = "photorank"
 """Where `table.attrs` has it."""
@@ -59,6 +62,29 @@ class Record(TypedDict, total=False):
     watch: bool
 
 
+class _Declared(BaseModel):
+    """What the declaration of a column must be for all that is done with it."""
+
+    model_config = ConfigDict(strict=True)
+
+    name: str
+    better: Literal["higher", "lower", "neither"]
+    feature: str = ""
+    version: str = ""
+    range: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+
+
+def _model(kind: type, **others: Any) -> type[BaseModel]:
+    """A model of the types of a record, of which all may be absent; `others` go before its own."""
+    types: dict[str, Any] = {n: (of, None) for n, of in (get_type_hints(kind) | others).items()}
+    return create_model(kind.__name__, __config__=ConfigDict(strict=True), **types)
+
+
+_RECORD = _model(
+    Record, columns=Annotated[list[_Declared], Field(max_length=5_000)], tags=_model(TagRecord)
+)
+
+
 def record_of(table: pd.DataFrame) -> Record:
     """A table's record; empty where it has none."""
     return cast(Record, table.attrs.get(KEY, {}))
@@ -77,12 +103,15 @@ def read_record(path: Path) -> Record:
         ValueError: it is damaged, or somebody else's.
     """
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        columns = record.get("columns", [])
-        named = all({"name", "better"} <= set(c) for c in columns)
-        if KEY in record and named and isinstance(record.get("tags", {}), dict):
+        record = read_json(path)
+        if isinstance(record, dict) and KEY in record:
+            _RECORD(**record)
             return cast(Record, record)
         problem = "not photorank's"
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        problem = f"damaged ({where}: {first['msg']}, got {shown(first['input'])})"
+    except (OSError, ValueError) as error:
         problem = f"damaged ({error})"
     raise ValueError(f"{path} is {problem}: move it away, or rank the photos again")

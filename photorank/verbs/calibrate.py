@@ -18,6 +18,7 @@ from photorank.ranking.profiles import Profile
 from photorank.training.thresholds import likelihood, likely, threshold
 from photorank.utils import io, text
 from photorank.utils.rows import measured_rows
+from photorank.utils.tables import read_table
 
 from ..table.columns import columns_of
 from ..table.files import as_table
@@ -106,7 +107,7 @@ def calibrate(
     """
     _check_wish(precision, recall)
     base = Profile.load(profile)
-    given = labels if isinstance(labels, pd.DataFrame) else io.read_table(labels)
+    given = labels if isinstance(labels, pd.DataFrame) else read_table(labels)
     tagged, _ = told(marked(as_table(table)), base)
     photos = measured_rows(tagged)
     asked = _labelled(given, judged(base, photos), only)

@@ -23,8 +23,8 @@ def copy(
     """Copy the photos of `table` into a folder: 001_IMG_2041.jpg, 002_..., in the order of the table.
 
     Only what would be measured is copied (docs/commands.md), whatever the table names. Nothing is
-    overwritten: a photo that is there already (same name, size and time) is left as it
-    is, and if anything else stands in the way, nothing is copied at all.
+    overwritten: a photo that is there already (same name, same bytes) is left as it is,
+    and if anything else stands in the way, nothing is copied at all.
 
     Args:
         link: make symbolic links instead of copies.
@@ -86,5 +86,4 @@ def _in_the_way(source: Path, target: Path, link: bool) -> bool:
         return not (link and target.readlink() == source)
     if not target.exists():
         return False
-    here, there = source.stat(), target.stat()
-    return link or (here.st_size, int(here.st_mtime)) != (there.st_size, int(there.st_mtime))
+    return link or not io.same_bytes(source, target)

@@ -21,6 +21,7 @@ from photorank.features.photo.header import photo_suffixes
 from photorank.features.photo.image import Photo, PhotoError
 from photorank.features.quality import LEVELS, MOST
 from photorank.utils import io
+from photorank.utils.cells import truths
 from photorank.utils.find import is_photo
 from photorank.utils.logging import logger
 from photorank.utils.rows import measured_rows
@@ -104,7 +105,7 @@ def warn_of_gone(table: pd.DataFrame) -> None:
 
 def keepers(table: pd.DataFrame) -> pd.DataFrame:
     """The best photo of each near-duplicate group, in the table's order; all where none are marked."""
-    return table[table["dup_keeper"].astype(bool)] if "dup_keeper" in table else table
+    return table[truths(table["dup_keeper"])] if "dup_keeper" in table else table
 
 
 def _plain(value: float) -> str:

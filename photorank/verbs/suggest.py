@@ -11,6 +11,7 @@ import pandas as pd
 
 from photorank.ranking.profiles import Profile
 from photorank.training.thresholds import to_label
+from photorank.utils.cells import truths
 from photorank.utils.rows import measured_rows
 
 from ..table.files import as_table
@@ -46,7 +47,7 @@ def suggest(
     tagged, _ = told(marked(as_table(table)), base)
     photos = measured_rows(tagged)
     if "dup_keeper" in photos:
-        photos = photos[photos["dup_keeper"].astype(bool)]
+        photos = photos[truths(photos["dup_keeper"])]
     all_ = judged(base, photos)
     wanted = list(only) or [*base.quality["serious"], *base.quality["minor"]]
     there = [tag for tag in wanted if tag in all_]

@@ -15,7 +15,14 @@ from photorank.config.config import Settings
 from photorank.evaluation.proxy_metrics import proxy_metrics
 from photorank.ranking.dedup import scenes
 from photorank.ranking.fusion import MISSING, Scale
-from photorank.training.copies import choose, measurable, measure_copies, named, pairs_of
+from photorank.training.copies import (
+    choose,
+    measurable,
+    measure_copies,
+    named,
+    note_changed,
+    pairs_of,
+)
 from photorank.training.folds import Fold, scene_folds
 from photorank.training.weights.held_out import Result, by_cell, judge, seen_by, studies, verdict
 from photorank.training.weights.search import Pairs, Ratings, kind_folds
@@ -124,6 +131,7 @@ def _on_copies(job: _Job, max_photos: int) -> Tuned:
     workers = None if settings.workers == -1 else settings.workers
     shown = {} if settings.quiet else {"watch": partial(progress, doing="degraded copies")}
     copies, lost = measure_copies([*sample["path"]], features, workers, job.seed, **shown)
+    note_changed(sample, copies, columns, job.notes)
     if lost:
         job.notes.append(named(lost, len(sample), "photos could not be opened or measured"))
     scene_of = dict(zip(sample["path"], job.scenes.loc[sample.index], strict=True))

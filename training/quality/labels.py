@@ -10,7 +10,7 @@ import pandas as pd
 from photorank.features.measures.phash import PHASH
 from photorank.features.run.extract import extract
 from photorank.ranking.dedup import mark_duplicates
-from photorank.utils.io import read_table
+from photorank.utils.tables import read_table
 from photorank.utils.words import first
 
 FEWEST = 12
