@@ -25,7 +25,7 @@ from photorank.utils.cells import truths
 from photorank.utils.find import is_photo
 from photorank.utils.logging import logger
 from photorank.utils.rows import measured_rows
-from photorank.utils.words import nearest
+from photorank.utils.words import nearest, printable
 
 from ..table.columns import check_columns, columns_of
 from ..table.labels import rows_named
@@ -154,7 +154,7 @@ def explain(table: pd.DataFrame, file: str | os.PathLike[str]) -> Explanation:
     effects = [_effect(ranked, row, column) for column in _weighted(ranked)]
     numbers = pd.DataFrame(effects, columns=["column", *_FORMATS]).set_index("column")
     numbers = numbers.sort_values("against_mean", key=abs, ascending=False)
-    place = f"{row['file']} is number {row['rank']:.0f} of {len(ranked)}"
+    place = f"{printable(row['file'])} is number {row['rank']:.0f} of {len(ranked)}"
     gains = _in_words(numbers[numbers["against_mean"] > 0.005])
     losses = _in_words(numbers[numbers["against_mean"] < -0.005])
     sentences = [
