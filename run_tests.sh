@@ -28,6 +28,6 @@ check_types() { # on the tree that the wheel installs: there the folders lie ins
 check "ruff check" "$python" -m ruff check .
 check "ruff format" "$python" -m ruff format --check .
 check "mypy" check_types
-check "pytest" "$python" -m pytest "$@"
+check "pytest" "$python" -m pytest -n auto --maxprocesses 4 --dist worksteal "$@"
 
 ((failed == 0)) || die "something above failed"

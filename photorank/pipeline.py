@@ -15,8 +15,9 @@ import pandas as pd
 from photorank.config.config import DEFAULT_SCALE, Settings
 from photorank.features.run.extract import FACTS
 from photorank.features.run.extract import measured as rows_of
-from photorank.ranking.dedup import keep_best, mark_duplicates
+from photorank.ranking.dedup import mark_duplicates
 from photorank.ranking.fusion import Fused, fuse
+from photorank.ranking.keep import keep_best, keepers_first
 from photorank.ranking.order import order
 from photorank.utils import io
 from photorank.utils.logging import logger, progress
@@ -145,7 +146,7 @@ def _ordered(table: pd.DataFrame, settings: Settings, record: Record) -> pd.Data
     """Best first, with near-duplicates marked if they are wanted and can be had."""
     ordered = order(table)
     if compares(ordered, settings):
-        ordered = mark_duplicates(ordered, settings.dedup_distance)
+        ordered = keepers_first(mark_duplicates(ordered, settings.dedup_distance))
         is_worse = ~ordered["dup_keeper"] & ordered["error"].isna()
         record["near_duplicates"] = int(is_worse.sum())
     return arranged(keep_best(ordered) if settings.dedup == "keep-best" else ordered)

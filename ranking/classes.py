@@ -17,14 +17,14 @@ _LEARNED = "quality"
 _SEEN = 1.0  # level of a defect that is barely seen next to a faultless copy
 _WORTH_SAYING = 0.005  # of the score
 _LOWEST = 0.1  # share of the photos that are told why even without a fault
-_LOOKS = {
-    "defocus_level": "looks out of focus",
-    "motion_blur_level": "looks moved",
-    "noise_level": "looks grainy",
-    "underexposure_level": "looks too dark",
-    "overexposure_level": "looks too bright",
-    "jpeg_compression_level": "looks compressed",
-    "rescaling_level": "looks enlarged",
+LOOKS = {  # what a level looks like, and the tag that must be told for it to be said
+    "defocus_level": ("looks out of focus", "out_of_focus"),
+    "motion_blur_level": ("looks moved", "motion_blur"),
+    "noise_level": ("looks grainy", "noisy"),
+    "underexposure_level": ("looks too dark", "underexposed"),
+    "overexposure_level": ("looks too bright", "overexposed"),
+    "jpeg_compression_level": ("looks compressed", "compressed"),
+    "rescaling_level": ("looks enlarged", "blurry"),
 }
 
 
@@ -54,23 +54,38 @@ def _is_most_of_it(table: pd.DataFrame) -> bool:
     return bool(2 * np.nansum(numbers(table[part])) >= np.nansum(numbers(table["final_score"])))
 
 
-def quality_class(quality: np.ndarray, profile: Profile) -> np.ndarray:
+def quality_class(quality: np.ndarray, unsure: np.ndarray, profile: Profile) -> np.ndarray:
     """(n,) Good from `good_from` of the profile's `[quality]` up, Poor below `poor_below`, Fair between;
-    empty where nothing is known."""
-    rule = profile.quality
-    names = np.where(quality >= rule["good_from"], "Good", "Fair")
-    names = np.where(quality < rule["poor_below"], "Poor", names)
-    return np.where(np.isnan(quality), "", names)
-
-
-def reasons(table: pd.DataFrame, quality: np.ndarray, wanting: np.ndarray) -> list[str]:
-    """Why each photo scores no higher, for those that no tag says it of; empty for the others.
+    empty where nothing is known.
 
     Args:
         quality: (n,) from `quality_score`.
+        unsure: (n,) where a photo shows too little for its tags and has no serious one: no worse than
+            Fair.
+    """
+    rule = profile.quality
+    names = np.where(quality >= rule["good_from"], "Good", "Fair")
+    names = np.where((quality < rule["poor_below"]) & ~unsure, "Poor", names)
+    return np.where(np.isnan(quality), "", names)
+
+
+def reasons(
+    table: pd.DataFrame,
+    scores: Mapping[str, np.ndarray],
+    quality: np.ndarray,
+    wanting: np.ndarray,
+) -> list[str]:
+    """Why each photo scores no higher, for those that no tag says it of; empty for the others.
+
+    Args:
+        scores: (n,) of each tag, NaN where it cannot be told; of what cannot nothing is said.
+        quality: (n,) from `quality_score`.
         wanting: (n,) whether it is no Good photo, or among the lowest, and has no fault as a tag.
     """
-    levels = {name: numbers(table[name]) for name in _LOOKS if name in table}
+    levels = {name: numbers(table[name]) for name in LOOKS if name in table}
+    for name, (_, tag) in LOOKS.items():
+        if name in levels and tag in scores:
+            levels[name] = np.where(np.isnan(scores[tag]), 0, levels[name])
     lost = _lost(table)
     said = [""] * len(table)
     for row in np.flatnonzero(wanting & ~np.isnan(quality)):
@@ -90,8 +105,10 @@ def are_lowest(quality: np.ndarray) -> np.ndarray:
 def _because(levels: Mapping[str, float], lost: Mapping[str, float]) -> str:
     """What the levels of defects say in words; where they say nothing, what the score lost most by."""
     seen = sorted((name for name in levels if levels[name] >= _SEEN), key=lambda n: -levels[n])[:2]
+    if {*seen} == {"underexposure_level", "overexposure_level"}:  # not both at once
+        seen.pop()
     if seen:
-        return "it " + " and ".join(f"{_LOOKS[n]} (level {levels[n]:.1f} of 5)" for n in seen)
+        return "it " + " and ".join(f"{LOOKS[n][0]} (level {levels[n]:.1f} of 5)" for n in seen)
     others = {name: by for name, by in lost.items() if name != _LEARNED}  # that says nothing new
     most = max(others, key=lambda name: others[name], default="")
     if not most or others[most] < _WORTH_SAYING:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from photorank.utils.cells import truths
 from photorank.utils.rows import failed
 
 from .hamming import HASH_BITS, first_keepers
+from .keep import soundness
 
 DEFAULT_DISTANCE = 8
 """Re-saves of a photo lie within it, different photos far beyond: docs/near_duplicates.md."""
@@ -28,9 +28,10 @@ _HASH = re.compile("[0-9a-fA-F]{16}")
 def mark_duplicates(table: pd.DataFrame, distance: int = DEFAULT_DISTANCE) -> pd.DataFrame:
     """Group photos whose perceptual hashes differ in at most `distance` bits.
 
-    The photos are walked in the table's order, best first: the best one that no group has taken yet
-    becomes a keeper and takes every untaken photo within the distance of it. A group is therefore a
-    keeper and what looks like *it*; two photos that both resemble a third need not share a group.
+    The photos are walked from the soundest (`keep.soundness`; equal ones in the table's order): the
+    first one that no group has taken yet becomes a keeper and takes every untaken photo within the
+    distance of it. A group is therefore a keeper and what looks like *it*; two photos that both
+    resemble a third need not share a group.
     A flat or striped picture, whose hash has fewer than 16 ones, takes those with its `content_hash`.
     Exact: no near-duplicate is missed. A million hashes take a fraction of a minute.
 
@@ -44,7 +45,7 @@ def mark_duplicates(table: pd.DataFrame, distance: int = DEFAULT_DISTANCE) -> pd
         distance: bits, 0 to 64. 0 takes equal hashes only; beyond about 12 different photos meet.
 
     Returns:
-        A copy with `dup_group` (from 1, in the order of the keepers), `dup_keeper`,
+        A copy with `dup_group` (from 1, in the order of their first photos), `dup_keeper`,
         `dup_distance` (bits between the photo and its keeper, 0 for a keeper), and `dup_size`
         (photos in the group, the keeper among them).
 
@@ -66,6 +67,8 @@ def mark_duplicates(table: pd.DataFrame, distance: int = DEFAULT_DISTANCE) -> pd
             f"feature phash; columns: {', '.join(map(str, table.columns))}"
         )
     rows, hashes = _rows_with_hash(table)
+    soundest = np.argsort(-soundness(table)[rows], kind="stable")
+    rows, hashes = rows[soundest], hashes[soundest]
     keeper, code = np.arange(len(table)), np.zeros(len(table), np.uint64)
     code[rows] = hashes
     telling = np.bitwise_count(hashes) >= _FEWEST_ONES
@@ -82,25 +85,6 @@ def mark_duplicates(table: pd.DataFrame, distance: int = DEFAULT_DISTANCE) -> pd
     marked["dup_distance"] = _filled(bits[ranked], ranked)
     marked["dup_size"] = _filled(np.bincount(group)[group], ranked)
     return marked
-
-
-def keep_best(table: pd.DataFrame) -> pd.DataFrame:
-    """The same table with every photo that is not a keeper ranked after all keepers.
-
-    Within the keepers, and within the others, the order stays. `rank` is numbered anew from 1; rows
-    with an `error` stay last and unnumbered.
-
-    Raises:
-        ValueError: the table has no `dup_keeper`.
-    """
-    if "dup_keeper" not in table.columns:
-        raise ValueError("keep-best needs the column 'dup_keeper': mark near-duplicates first")
-    ranked = ~failed(table)
-    keepers = truths(table["dup_keeper"]) & ranked
-    tier = np.where(keepers, 0, np.where(ranked, 1, 2))
-    ordered = table.iloc[np.argsort(tier, kind="stable")].copy()
-    ordered["rank"] = _filled(np.arange(1, ranked.sum() + 1), np.sort(~ranked) == 0)
-    return ordered
 
 
 def scenes(table: pd.DataFrame, labels_column: str | None = None) -> pd.Series:

@@ -64,10 +64,23 @@ _RULES: Kind = (
     "numbers for each column",
     _are_rules,
 )
+_LEAST: Kind = (
+    "a table of columns and the least value of each, { edge_share = 0.03 }",
+    lambda value: _is_table(value) and all(map(_is_number, value.values())),
+)
 _CUT: Kind = ("a score above 0 and below 1", lambda value: _is_number(value) and 0 < value < 1)
 _ANY: Kind = ("", lambda _: True)
 
-TABLES = ("rules", "suggestions", "thresholds", "quality", "columns", "made_by")
+TABLES = (
+    "rules",
+    "evidence",
+    "unless",
+    "suggestions",
+    "thresholds",
+    "quality",
+    "columns",
+    "made_by",
+)
 _PARTS: Mapping[str, Kind] = {
     **dict.fromkeys(("name", "version", "extends"), _TEXT),
     **dict.fromkeys(("tags", "more"), _TAGS),
@@ -79,6 +92,8 @@ _QUALITY: Mapping[str, Kind] = {
 }
 _IN_TABLES = {
     "rules": _RULES,
+    "evidence": _LEAST,
+    "unless": _TAGS,
     "suggestions": _SENTENCE,
     "thresholds": _CUT,
     "columns": _TEXT,

@@ -26,12 +26,9 @@ DUPLICATES = {
 _OF_THE_FILE = ("width", "height", "bytes", "megapixels", "aspect", "jpeg_quality")
 _SAID = ("because", "more_light", "less_light")  # in a suggestion, beside columns
 _MISSPELT = 0.8  # so alike, by difflib's ratio, are two spellings of one name
-_MERGED = (
-    "rules",
-    "suggestions",
-    "thresholds",
-    "quality",
-)  # what a profile takes from another one by one
+_MERGED = ("rules", "evidence", "unless", "suggestions", "thresholds", "quality")
+"""What a profile takes from another one by one."""
+_OF_TAGS = ("rules", "evidence", "unless", "suggestions", "thresholds")
 _FOLDER = Path(__file__).parent / "profiles"
 
 
@@ -46,6 +43,8 @@ class Profile:
             with the value at which the tag's score is .5 and the one at which it is .95.
         thresholds: per tag the score from which on a photo has it; "all" for those not named.
         quality: what the quality class is made of (`classes.py`).
+        evidence: per tag columns of which one must be at least so large for the tag to be told at all.
+        unless: per tag the tags that it contradicts: a photo with one of these has it not.
         suggestions: per tag what to do about it, a sentence with columns in braces.
         columns: the versions of the measurements that the thresholds were fitted to.
         made_by: what they were fitted to, in words and numbers.
@@ -57,6 +56,8 @@ class Profile:
     rules: Mapping[str, Sequence[Rule]]
     thresholds: Mapping[str, float]
     quality: Mapping[str, Any]
+    evidence: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    unless: Mapping[str, Sequence[str]] = field(default_factory=dict)
     suggestions: Mapping[str, str] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
     made_by: Mapping[str, Any] = field(default_factory=dict)
@@ -65,6 +66,8 @@ class Profile:
         judged = {*self.rules, *DUPLICATES}
         named = {
             "[rules]": self.rules,
+            "[evidence]": self.evidence,
+            "[unless]": self.unless,
             "[suggestions]": self.suggestions,
             "[thresholds]": set(self.thresholds) - {ALL},
             "[quality]": [*self.quality["serious"], *self.quality["minor"]],
@@ -90,16 +93,10 @@ class Profile:
 
     def as_toml(self) -> str:
         """The whole profile as a TOML file, which `load` reads."""
-        parts = {name: getattr(self, name) for name in TABLES[1:]}
         lines = ["# A profile of photorank's tags; docs/tags.md says how to read it."]
-        lines += [f"{n} = {_toml(getattr(self, n))}" for n in ("name", "version")]
-        lines += [f"tags = {_toml(list(self.tags))}", "", "[rules]"]
-        for tag, rules in self.rules.items():
-            each = (
-                ", ".join(f"{_key(c)} = {list(ends)}" for c, ends in rule.items()) for rule in rules
-            )
-            lines.append(f"{_key(tag)} = [{', '.join(f'{{ {columns} }}' for columns in each)}]")
-        for part, values in parts.items():
+        lines += [f"{name} = {_toml(getattr(self, name))}" for name in ("name", "version", "tags")]
+        for part in TABLES:
+            values = getattr(self, part)
             lines += ["", f"[{part}]", *(f"{_key(k)} = {_toml(v)}" for k, v in values.items())]
         return "\n".join(lines) + "\n"
 
@@ -133,6 +130,7 @@ class Profile:
         fused = {f"{name}{end}" for name in known for end in ("_norm", "_contribution")}
         for tag in self.tags:
             named = dict.fromkeys(columns_in(self.suggestions.get(tag, "")), "the suggestion")
+            named |= dict.fromkeys(self.evidence.get(tag, ()), "the evidence")
             named |= {name: "a rule" for rule in self.rules.get(tag, ()) for name in rule}
             for name in named.keys() - known - fused - {*_SAID}:
                 if close := difflib.get_close_matches(name, known, 1, _MISSPELT):
@@ -166,7 +164,7 @@ def _contents(given: str | os.PathLike[str], below: Sequence[str] = ()) -> dict[
     base = _contents(other, (*below, other))
     tags = list(dict.fromkeys([*contents.get("tags", base["tags"]), *more]))
     base = _of_tags(base, tags)
-    merged = {part: base[part] | contents.get(part, {}) for part in _MERGED}
+    merged = {part: base.get(part, {}) | contents.get(part, {}) for part in _MERGED}
     return base | contents | merged | {"tags": tags}
 
 
@@ -175,7 +173,7 @@ def _of_tags(contents: Mapping[str, Any], tags: Sequence[str]) -> dict[str, Any]
     kept, quality = {*tags, ALL}, contents["quality"]
     fewer = {
         part: {name: value for name, value in contents.get(part, {}).items() if name in kept}
-        for part in ("rules", "suggestions", "thresholds")
+        for part in _OF_TAGS
     }
     faults = {name: [t for t in quality[name] if t in kept] for name in ("serious", "minor")}
     return {**contents, **fewer, "quality": quality | faults}
@@ -201,5 +199,9 @@ def _key(name: str) -> str:
 
 
 def _toml(value: Any) -> str:
-    """JSON is TOML, but for escaped pairs of surrogates; a file name that is not UTF-8 gets a ?."""
+    """JSON's values are TOML, but for escaped pairs of surrogates; a file name that is not UTF-8 gets a ?."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{_key(k)} = {_toml(v)}" for k, v in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_toml, value)) + "]"
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace").decode("utf-8")

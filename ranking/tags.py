@@ -16,15 +16,13 @@ from photorank.utils.cells import truths
 from photorank.utils.rows import measured_rows
 
 from .classes import are_lowest, quality_class, quality_score, reasons
-from .profiles import DUPLICATES, Profile, Rule
+from .profiles import DUPLICATES, Profile
+from .rules import begins, score, untold, why_untold, without_contradictions
 from .suggestions import suggestion
 
 TEXTS = ("quality_class", "tags", "tag_reasons", "suggestions")
 COMMON = 0.5
 """A tag on more than this share of the photos says something of the folder, not of the photo."""
-
-_SURE = 0.95
-_STEEPNESS = np.log(_SURE / (1 - _SURE))
 
 
 @dataclass(frozen=True)
@@ -61,9 +59,12 @@ def tag(table: pd.DataFrame, profile: Profile) -> Tagged:
         for name in profile.tags
         if name not in left_out
     }
-    scores = {name: how_sure for name, (how_sure, _) in judged.items()}
+    hidden = {name: untold(values, profile.evidence.get(name, {})) for name in judged}
+    scores = {name: np.where(hidden[name], np.nan, sure) for name, (sure, _) in judged.items()}
     because = {name: why for name, (_, why) in judged.items()}
-    has = {name: scores[name] >= profile.threshold(name) for name in scores}
+    has = without_contradictions(
+        {name: scores[name] >= profile.threshold(name) for name in scores}, profile.unless
+    )
     told = _told(values, profile, has, because)
     frame = _words(values, profile, scores, told)
     for name in scores:
@@ -71,37 +72,6 @@ def tag(table: pd.DataFrame, profile: Profile) -> Tagged:
     shares = {name: mask.sum() / max(1, len(mask)) for name, mask in has.items()}
     common = {name: float(share) for name, share in shares.items() if share > COMMON}
     return Tagged(_for_all(frame, table.index, list(scores)), told, left_out, common)
-
-
-def score(values: pd.DataFrame, rules: Sequence[Rule]) -> tuple[np.ndarray, np.ndarray]:
-    """How surely a tag applies, 0 to 1, and the position of the rule that says so.
-
-    The best of the rules counts, and in a rule its worst column: a logistic curve that is .5 at the
-    column's first number and .95 at its second. Rules whose columns are missing are passed over.
-    """
-    each = [
-        np.min([_curve(_numbers(values[c]), *ends) for c, ends in rule.items()], axis=0)
-        if set(rule) <= set(values)
-        else np.full(len(values), np.nan)
-        for rule in rules
-    ]
-    known = np.where(np.isnan(each), -np.inf, each)
-    best = known.max(axis=0)
-    return np.where(np.isinf(best), np.nan, best), known.argmax(axis=0)
-
-
-def _numbers(column: pd.Series[Any]) -> np.ndarray:
-    try:
-        return column.to_numpy(float, na_value=np.nan)
-    except (ValueError, TypeError) as error:
-        raise ValueError(
-            f"the column {str(column.name)!r} is to hold numbers, and does not: {error}; correct it, "
-            "or rank the folder of the photos again"
-        ) from error
-
-
-def _curve(values: np.ndarray, at: float, sure: float) -> np.ndarray:
-    return np.asarray(0.5 + 0.5 * np.tanh(_STEEPNESS / 2 * (values - at) / (sure - at)))
 
 
 def _absent(profile: Profile, name: str, table: pd.DataFrame) -> list[str]:
@@ -178,22 +148,27 @@ def _words(
 ) -> pd.DataFrame:
     """The columns that a person reads."""
     quality = quality_score(values, scores, profile)
-    classes = quality_class(quality, profile)
     rows = [told.get(label, {}) for label in values.index]
-    faults = {*profile.quality["serious"], *profile.quality["minor"]}
+    not_told = why_untold(values, profile, scores)
+    serious = {*profile.quality["serious"]}
+    unsure = [
+        bool(why) and serious.isdisjoint(row) for why, row in zip(not_told, rows, strict=True)
+    ]
+    classes = quality_class(quality, np.array(unsure, bool), profile)
+    faults = {*serious, *profile.quality["minor"]}
     is_faulty = np.array([not faults.isdisjoint(row) for row in rows], bool)
     is_tagged = np.array([bool(row) for row in rows], bool)
     wanting = np.isin(classes, ("Fair", "Poor")) & ~is_faulty | are_lowest(quality) & ~is_tagged
-    more = reasons(values, quality, wanting)
+    more = reasons(values, scores, quality, wanting)
     words = {
         "quality_class": classes,
         "quality_score": quality,
         "tags": _texts(", ".join(row) for row in rows),
         "tag_reasons": _texts(
             "; ".join(
-                [*filter(None, [because]), *(f"{name}: {why}" for name, (why, _) in row.items())]
+                filter(None, [because, *(f"{n}: {why}" for n, (why, _) in row.items()), thin])
             )
-            for row, because in zip(rows, more, strict=True)
+            for row, because, thin in zip(rows, more, not_told, strict=True)
         ),
         "suggestions": _texts(" ".join(do for _, do in row.values() if do) for row in rows),
     }
@@ -205,12 +180,11 @@ def _reason(profile: Profile, name: str, photo: Mapping[Any, Any], because: Any)
     """The numbers that made the tag: each column's value and where the tag begins."""
     if name in DUPLICATES:
         return f"the same {'picture' if name == 'near_duplicate' else 'pixels'} as {because}"
-    threshold = profile.threshold(name)
-    shift = np.log(threshold / (1 - threshold)) / _STEEPNESS
+    rule = profile.rules[name][because]
+    begin = begins(rule, profile.threshold(name))
     return " and ".join(
-        f"{column} {photo[column]:.3g} ({'above' if sure > at else 'below'} "
-        f"{at + shift * (sure - at):.3g})"
-        for column, (at, sure) in profile.rules[name][because].items()
+        f"{column} {photo[column]:.3g} ({'above' if sure > at else 'below'} {begin[column]:.3g})"
+        for column, (at, sure) in rule.items()
     )
 
 

@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 
 import photorank as pr
-from photorank.ranking.dedup import keep_best, mark_duplicates, scenes
+from photorank.ranking.dedup import mark_duplicates, scenes
 from photorank.ranking.hamming import first_keepers
+from photorank.ranking.keep import keep_best, keepers_first, soundness
+from photorank.training.degradations import KINDS, degrade
 
 
 def greedy(hashes: np.ndarray, distance: int) -> np.ndarray:
@@ -154,6 +156,44 @@ def test_no_hash_column() -> None:
 def test_malformed_hash_names_its_file(bad: object) -> None:
     with pytest.raises(ValueError, match=r"^1\.jpg: phash is 16 hex digits, got .* as text$"):
         mark_duplicates(photos("ff" * 8, bad))  # type: ignore[arg-type]
+
+
+def test_the_soundest_is_kept_and_stands_before_its_copies() -> None:
+    measured = {
+        "exposure": 0.9,
+        "noise": 0.2,
+        "laplacian_variance": 300.0,
+        "colourfulness": 40.0,
+        "width": 4000,
+        "height": 3000,
+    }
+    rows = [
+        {"quality": 0.5, "jpeg_quality": 90, "phash": "00000000ffffffff", "file": "lucky"},
+        {"quality": 0.6, "jpeg_quality": 90, "phash": "0123456789abcdef", "file": "other"},
+        {"quality": 0.8, "jpeg_quality": 90, "phash": "00000000fffffffe", "file": "sound"},
+        {"quality": 0.8, "jpeg_quality": 40, "phash": "00000000fffffffe", "file": "saved again"},
+    ]
+    table = pd.DataFrame([measured | row for row in rows]).assign(rank=range(1, 5), error=None)
+    ordered = keepers_first(mark_duplicates(table))
+    assert ordered["file"].tolist() == ["sound", "lucky", "other", "saved again"]
+    assert ordered["rank"].tolist() == [1, 2, 3, 4]
+    assert ordered["dup_group"].tolist() == [1, 1, 2, 1]
+    assert ordered["file"][ordered["dup_keeper"]].tolist() == ["sound", "other"]
+    smaller = soundness(table.assign(width=400, height=300)) < soundness(table)
+    assert smaller.all()
+    assert not soundness(table.drop(columns="noise")).any()  # then the table's order decides
+
+
+@pytest.mark.parametrize("level", [2, 4])
+def test_a_damaged_copy_is_never_kept_in_the_place_of_its_original(
+    photo: np.ndarray, level: int
+) -> None:
+    named = {"original": photo} | {kind: degrade(photo, kind, level) for kind in KINDS}
+    ranked = pr.rank(named, aesthetic="none", quiet=True, dedup_distance=16)
+    group = ranked[ranked["dup_group"] == ranked.set_index("file")["dup_group"]["original"]]
+    assert len(group) > 5
+    assert group["file"].tolist()[0] == "original"
+    assert group["dup_keeper"].tolist() == [True] + [False] * (len(group) - 1)
 
 
 def test_keep_best_ranks_keepers_first() -> None:

@@ -25,8 +25,8 @@ from photorank.features.quality import LEVELS
 from photorank.features.run.extract import FACTS
 from photorank.ranking import profiles, tags
 from photorank.ranking.classes import (
-    _LOOKS,
     CLASSES,
+    LOOKS,
     are_lowest,
     quality_class,
     quality_score,
@@ -45,6 +45,7 @@ FAULTLESS = {
     "edge_width": 0.6,
     **dict.fromkeys(LEVELS, 0.2),
     "blur_direction": 1.05,
+    "edge_share": 0.4,
     "brightness": 0.45,
     "exposure": 0.95,
     "clipped_highlights": 0.0,
@@ -87,7 +88,6 @@ def width(rgb: np.ndarray) -> float:
         ("brightness", 0.08, {"low_light"}),
         ("clipped_highlights", 0.3, set()),  # saturated colour: no white is blown
         ("contrast", 0.1, {"low_contrast"}),
-        ("underexposure_level", 4.0, {"underexposed"}),
         ("jpeg_compression_level", 3.0, {"compressed"}),
         ("noise", 5.0, set()),  # texture: the network sees no grain
         ("jpeg_quality", 20, {"compressed"}),
@@ -107,16 +107,52 @@ def test_one_fault_makes_its_tags_and_no_other(
 
 
 def test_faults_of_several_columns() -> None:
-    moved = {"blur_direction": 1.8, "edge_width": 1.2, "motion_blur_level": 2.0}
+    moved = {"blur_direction": 1.8, "blur_level": 2.0, "motion_blur_level": 2.0}
     assert tagged(**moved) - {"well_exposed"} == {"blurry", "motion_blur"}
     assert tagged(blur_direction=1.8) == {"sharp", "well_exposed"}  # a photo of stripes
     assert tagged(edge_width=1.5) == {"well_exposed"}  # fog: wide edges, and yet not blurred
-    assert "out_of_focus" in tagged(edge_width=1.5, defocus_level=2.0)
+    assert tagged(edge_width=0.5, blur_level=2.0) == {"sharp", "well_exposed"}  # nor the narrowest
+    assert "out_of_focus" in tagged(edge_width=1.5, blur_level=2.0)
+    assert "underexposed" in tagged(brightness=0.2, underexposure_level=4.0)
+    assert "underexposed" not in tagged(underexposure_level=4.0)  # a silhouette before a bright sky
+    assert "overexposed" in tagged(overexposure_level=2.0, brightness=0.7)
     assert "noisy" in tagged(noise=2.0, noise_level=1.5)
     assert "overexposed" in tagged(clipped_highlights=0.4, highlight_level=1.0)
     assert "compressed" in tagged(blockiness=1.5, width=1200, height=800)
     assert "compressed" not in tagged(blockiness=1.5)  # blocks of 12 megapixels cannot be seen
     assert "low_resolution" in tagged(width=320, height=240)
+
+
+def test_no_tag_contradicts_another() -> None:
+    soft = {"edge_width": 0.7, "blur_level": 1.6}  # narrow enough for `sharp`, and yet blurred
+    assert tagged(**soft) == {"blurry", "out_of_focus", "well_exposed"}
+    blown = {"exposure": 1.0, "clipped_highlights": 0.4, "highlight_level": 1.0}
+    assert "well_exposed" not in tagged(**blown)
+    for name in profiles.names():
+        profile = Profile.load(name)
+        for tag, others in profile.unless.items():
+            assert set(others) < {*profile.rules}, (name, tag)
+
+
+def test_where_too_little_is_seen_a_tag_is_not_told_and_why_is_said() -> None:
+    plain = FAULTLESS | {"edge_share": 0.01, "edge_width": 1.4, "blur_level": 4.0, "quality": 0.2}
+    seen = plain | {"edge_share": 0.4, "content_hash": "1" * 32}
+    found = tags.tag(pd.DataFrame([plain, seen]), DEFAULT).table
+    assert found["tags"].tolist() == ["well_exposed", "blurry, out_of_focus, well_exposed"]
+    assert np.isnan(found["blurry_score"][0])
+    assert found["quality_class"].tolist() == [
+        "Fair",
+        "Poor",
+    ]  # what cannot be told condemns nobody
+    assert found["tag_reasons"][0].endswith(
+        "cannot tell blurry, out_of_focus, motion_blur: edge_share 0.01 (below 0.03) and edge_width 1.4 "
+        "(below 2); cannot tell sharp: edge_share 0.01 (below 0.03)"
+    )
+    assert "cannot tell" not in found["tag_reasons"][1]
+    unknown = tags.tag(pd.DataFrame([plain]).drop(columns="edge_share"), DEFAULT).table
+    assert unknown["is_blurry"][0]  # an older table
+    gross = tags.tag(pd.DataFrame([plain | {"edge_width": 9.0}]), DEFAULT).table
+    assert gross["is_blurry"][0]  # so blurred that no edge is left
 
 
 def test_scores_are_a_half_and_95_percent_where_the_rule_says() -> None:
@@ -138,7 +174,7 @@ def test_any_rule_will_do_and_in_a_rule_all_columns() -> None:
 def test_a_tag_without_its_columns_is_left_out_and_said() -> None:
     found = tags.tag(pd.DataFrame({"file": ["a"], "contrast": [0.1]}), DEFAULT)
     assert found.table["tags"].tolist() == ["low_contrast"]
-    assert found.left_out["blurry"] == "needs defocus_level, edge_width"
+    assert found.left_out["blurry"] == "needs blur_level, edge_width"
     assert found.left_out["near_duplicate"] == "needs dup_keeper"
     assert "is_blurry" not in found.table
 
@@ -285,6 +321,7 @@ def test_any_name_survives_a_file(tmp_path: Path) -> None:
     faults = {"serious": ["a b"], "minor": []}
     said = {"a b": 'Say "{noise:.1f}" é.'}
     quality = {**DEFAULT.quality, **faults}
+    names |= {"evidence": {}, "unless": {}}
     profile = replace(DEFAULT, **names, quality=quality, suggestions=said)
     (tmp_path / "p.toml").write_text(profile.as_toml(), encoding="utf-8")
     assert Profile.load(tmp_path / "p.toml") == profile
@@ -364,19 +401,20 @@ def test_columns_of_ones_own_are_no_tags(tmp_path: Path) -> None:
 
 
 def test_classes() -> None:
+    sure = np.zeros(5, bool)
     scores = {
         "blurry": np.array([0.0, 0.6, 0.95, 0.0, 0]),
         "low_light": np.array([0, 0, 0, 1.0, 0]),
     }
     quality = quality_score(pd.DataFrame(index=range(5)), scores, DEFAULT)
     np.testing.assert_allclose(quality, [1, 0.4, 0.05, 0.5, 1])
-    classes = quality_class(quality, DEFAULT).tolist()
+    classes = quality_class(quality, sure, DEFAULT).tolist()
     assert classes == ["Good", "Poor", "Poor", "Fair", "Good"]
     learned = pd.DataFrame({"quality": [0.8, 0.6, 0.2, np.nan, 0.65]})
-    classes = quality_class(quality_score(learned, scores, DEFAULT), DEFAULT).tolist()
+    classes = quality_class(quality_score(learned, scores, DEFAULT), sure, DEFAULT).tolist()
     assert classes == ["Good", "Fair", "Poor", "", "Good"]
     ranked = learned.assign(final_score=[0.1, 0.2, 0.9, np.nan, 0.6], quality_contribution=0.4)
-    classes = quality_class(quality_score(ranked, scores, DEFAULT), DEFAULT).tolist()
+    classes = quality_class(quality_score(ranked, scores, DEFAULT), sure, DEFAULT).tolist()
     assert classes == ["Poor", "Poor", "Good", "", "Fair"]
     for little in (0.0, 0.1):  # a score that is mostly of something else
         other = ranked.assign(quality_contribution=little)
@@ -414,7 +452,7 @@ def test_a_low_photo_without_a_tag_is_told_why_in_words(
         quality_contribution=lambda t: 0.86 * t["quality_norm"],
         noise_contribution=lambda t: 0.14 * t["noise_norm"],
     )
-    said = reasons(table, np.array([0.3, 0.9]), np.array([True, False]))
+    said = reasons(table, {}, np.array([0.3, 0.9]), np.array([True, False]))
     assert said == [expected, ""]
     tenth = np.array([0.3, np.nan, *np.linspace(0.5, 0.9, 9)])
     assert are_lowest(tenth).tolist() == [True] + 10 * [False]
@@ -436,7 +474,8 @@ def test_suggestions_are_made_of_the_measurements() -> None:
 def test_what_the_code_names_is_there() -> None:
     """Tags that no rule can say, the network's levels in words, and facts of a file."""
     assert set(tags._JUDGES) == set(profiles.DUPLICATES) <= set(DEFAULT.tags)
-    assert set(_LOOKS) == set(LEVELS)
+    assert set(LOOKS) == set(LEVELS) - {"blur_level"}  # defocus or motion say it more exactly
+    assert {tag for _, tag in LOOKS.values()} <= set(DEFAULT.tags)
     assert set(profiles._OF_THE_FILE) - {"megapixels", "aspect"} <= {*FACTS, "jpeg_quality"}
     for profile in map(Profile.load, profiles.names()):
         profile.check_names(column["name"] for column in declare(BUILTIN))
@@ -539,7 +578,7 @@ def test_a_ranking_holds_the_tags_and_can_be_ranked_again(folder: Path) -> None:
     assert "blurry" in by_file.loc["blurred.png", "tags"]
     assert by_file["is_exact_duplicate"].sum() == 1
     record = ranked.attrs["photorank"]["tags"]
-    assert (record["profile"], record["version"]) == ("default", "4")
+    assert (record["profile"], record["version"]) == ("default", "5")
     assert record["counts"]["blurry"] == 1
     assert record["left_out"] == {}
     again = pr.rank(ranked, profile="faces")
@@ -565,7 +604,7 @@ def test_the_command_writes_results_objects_and_a_plot(
     monkeypatch.chdir(tmp_path)
     assert main(["tag", "--input_dir", str(folder), "--aesthetic", "none"]) == 0
     printed = capsys.readouterr().out
-    assert "3 photos tagged, 1 failed\nby the profile default 4: " in printed
+    assert "3 photos tagged, 1 failed\nby the profile default 5: " in printed
     out = tmp_path / "output" / "tags" / folder.name
     results = pd.read_csv(out / "quality_results.csv")
     assert list(results.columns[:3]) == ["image", "quality", "tags"]
@@ -575,9 +614,9 @@ def test_the_command_writes_results_objects_and_a_plot(
     assert objects["broken.jpg"]["error"]
     blurred = objects["blurred.png"]
     assert blurred["scores"]["blurry"] > 0.95
-    assert blurred["reasons"]["blurry"].startswith(("edge_width", "defocus_level"))
+    assert blurred["reasons"]["blurry"].startswith("blur_level")
     assert blurred["suggestions"]["out_of_focus"]
-    assert blurred["made_by"]["version"] == "4"
+    assert blurred["made_by"]["version"] == "5"
     with Image.open(out / "tags.png") as plot:
         assert plot.width > 400
     assert main(["tag", "--input_dir", str(folder), "--aesthetic", "none", "--strict"]) == 1
@@ -612,9 +651,7 @@ def test_names_are_printed_so_that_they_move_no_cursor() -> None:
 
 
 FOREIGN = {"name": ["a.jpg", "b.jpg"], "iso": [100, 200], "quality": ["Good", "Poor"]}
-UNTOLD = (
-    "none of the tags of the profile default can be told .* blurry, for one, needs defocus_level"
-)
+UNTOLD = "none of the tags of the profile default can be told .* blurry, for one, needs blur_level"
 
 
 def test_a_table_of_which_no_tag_can_be_told_is_an_error() -> None:
@@ -659,7 +696,7 @@ def test_a_table_that_was_saved_is_tagged_without_photos(
     pr.save(pr.rank(folder, aesthetic="none", quiet=True), tmp_path / "t.csv")
     arguments = ["tag", "--input_csv", str(tmp_path / "t.csv"), "--profile", "strict"]
     assert main([*arguments, "--output_dir", str(tmp_path / "out")]) == 0
-    assert "by the profile strict 4" in capsys.readouterr().out
+    assert "by the profile strict 5" in capsys.readouterr().out
 
 
 def test_sharp_photos_are_not_flagged_and_blurred_copies_are(shared_data: Path) -> None:

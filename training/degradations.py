@@ -86,17 +86,17 @@ def _gaussian_noise(rgb: np.ndarray, sigma: float, rng: np.random.Generator) -> 
 
 
 def _sensor_noise(rgb: np.ndarray, full_well: float, rng: np.random.Generator) -> np.ndarray:
-    light = _to_light(rgb)
+    light = to_light(rgb)
     sigma = np.sqrt(light * full_well + _READ_NOISE**2) / full_well
     own, shared = math.sqrt(1 - _SHARED_NOISE), math.sqrt(_SHARED_NOISE)
     pattern = own * _demosaiced(rng.standard_normal(rgb.shape, np.float32))
     pattern += shared * _demosaiced(rng.standard_normal((*rgb.shape[:2], 1), np.float32))
     pattern += _ROW_NOISE * rng.standard_normal((rgb.shape[0], 1, 1), np.float32)
-    return _jpeg_compression(_from_light(light + sigma * pattern), _CAMERA_QUALITY, rng)
+    return _jpeg_compression(from_light(light + sigma * pattern), _CAMERA_QUALITY, rng)
 
 
 def _exposure(rgb: np.ndarray, ev: float, rng: np.random.Generator) -> np.ndarray:
-    return _from_light(_to_light(rgb) * np.float32(2**ev))
+    return from_light(to_light(rgb) * np.float32(2**ev))
 
 
 def _jpeg_compression(rgb: np.ndarray, quality: float, rng: np.random.Generator) -> np.ndarray:
@@ -125,14 +125,14 @@ _APPLY: dict[str, Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
 }
 
 
-def _to_light(rgb: np.ndarray) -> np.ndarray:
+def to_light(rgb: np.ndarray) -> np.ndarray:
     """sRGB levels to linear light, float32 in [0, 1]."""
     share = np.arange(256) / 255
     light = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
     return np.asarray(light.astype(np.float32)[rgb])
 
 
-def _from_light(light: np.ndarray) -> np.ndarray:
+def from_light(light: np.ndarray) -> np.ndarray:
     light = np.clip(light, 0, 1)
     share = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
     return _to_uint8(share * 255)
@@ -144,7 +144,7 @@ def _to_uint8(levels: np.ndarray) -> np.ndarray:
 
 def _filter_light(rgb: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """Blur as a lens or a moving camera does: light adds up, sRGB levels do not."""
-    return _from_light(cv2.filter2D(_to_light(rgb), -1, kernel, borderType=cv2.BORDER_REFLECT_101))
+    return from_light(cv2.filter2D(to_light(rgb), -1, kernel, borderType=cv2.BORDER_REFLECT_101))
 
 
 def _disc(radius: float) -> np.ndarray:

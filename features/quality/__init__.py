@@ -18,7 +18,7 @@ from .encoder import WEIGHTS, network_encoder
 LEVELS = (
     *("defocus_level", "motion_blur_level", "noise_level"),
     *("underexposure_level", "overexposure_level"),
-    *("jpeg_compression_level", "rescaling_level"),
+    *("jpeg_compression_level", "rescaling_level", "blur_level"),  # the last: of any blur
 )
 MOST = 5.0
 COLUMNS = (
@@ -39,9 +39,10 @@ def score(vectors: np.ndarray) -> np.ndarray:
         vectors: (n, `encoder.WIDTH`) float32, from `encoder.network_encoder`.
 
     Returns:
-        (n, 8): quality from 0 (worst) to 1 (best), about the mean rating; half of BIQ2021's photos
+        (n, 9): quality from 0 (worst) to 1 (best), about the mean rating; half of BIQ2021's photos
         are rated between .56 and .77. Then each of `LEVELS`, from 0 (none) to 5 (spoilt), as the
         degradations count: 1 is barely seen next to the original, 2 by an attentive person.
+        `blur_level` is of whatever blurs it: focus, movement, enlarging; told more surely than which.
 
     References:
         N. Ahmed, S. Asif: "BIQ2021: a large-scale blind image quality assessment database", Journal of
@@ -51,7 +52,7 @@ def score(vectors: np.ndarray) -> np.ndarray:
 
 
 def read(vectors: np.ndarray, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """(n, 8): what heads with these weights say, kept in the columns' ranges."""
+    """(n, 9): what heads with these weights say, kept in the columns' ranges."""
     return np.clip(vectors @ weights.T + bias, 0, [1.0] + [MOST] * len(LEVELS))
 
 
@@ -66,7 +67,7 @@ def _heads() -> tuple[np.ndarray, np.ndarray]:
 
 def quality_head(device: str = "cpu") -> Head:
     """The columns of the network, which runs on this device ("auto", "cpu", "cuda")."""
-    return Head(COLUMNS, score, network_encoder(device), version="5")
+    return Head(COLUMNS, score, network_encoder(device), version="6")
 
 
 QUALITY: Any = quality_head()

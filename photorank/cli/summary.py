@@ -24,7 +24,7 @@ from photorank.utils.words import kinds, plural, printable
 from ..table.record import Record, record_of
 
 _WHAT_BECAME = {
-    "mark": "see dup_*; the order stays",
+    "mark": "see dup_*; each ranks after it",
     "keep-best": "ranked after all others",
 }
 _FIRST, _LAST = 10, 3

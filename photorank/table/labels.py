@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from photorank.ranking.dedup import scenes
 from photorank.utils.cells import ANSWERS
 from photorank.utils.find import real
 from photorank.utils.rows import numbers
@@ -206,3 +207,13 @@ def _notes(names: Sequence[str], found: Sequence[list[int]], numeric: np.ndarray
         for what, some in kinds.items()
         if some
     ]
+
+
+def scenes_of(photos: pd.DataFrame, rated: pd.DataFrame | None, notes: list[str]) -> pd.Series[Any]:
+    """Each photo's scene: by the labels, by time and near-duplicates, or each alone, which is noted."""
+    if rated is not None and "scene" in rated:
+        return scenes(photos.assign(scene=rated["scene"]), "scene")
+    if {"taken_at", "dup_group"} & set(photos):
+        return scenes(photos)
+    notes.append("no scenes in the labels, no taken_at or phash: each photo counts as a scene")
+    return pd.Series(range(1, len(photos) + 1), index=photos.index)

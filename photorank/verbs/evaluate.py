@@ -11,13 +11,12 @@ from photorank.evaluation.agreement import agreement, agreement_by_column
 from photorank.evaluation.plots.calibration import calibration
 from photorank.evaluation.proxy_metrics import proxy_metrics
 from photorank.evaluation.visualization import histograms
-from photorank.ranking.dedup import scenes
 from photorank.utils import io
 from photorank.utils.rows import measured_rows
 
 from ..table.columns import columns_of, derived_columns
 from ..table.files import as_table
-from ..table.labels import Labels, match_labels, read_labels
+from ..table.labels import Labels, match_labels, read_labels, scenes_of
 from .show import keepers, montage
 
 
@@ -46,9 +45,7 @@ def evaluate(table: Any, labels: Labels | None = None) -> dict[str, Any]:
 def _agreement(table: pd.DataFrame, labels: Labels) -> dict[str, Any]:
     given = read_labels(labels)
     photos, notes = _rated(table, given)
-    rating, scene = photos["_rating"], photos.get("_scene")
-    if scene is None:
-        notes.append("no scenes in the labels, no taken_at or phash: each photo counts as a scene")
+    rating, scene = photos["_rating"], photos["_scene"]
     not_judged = {*derived_columns(table), *given.attrs["columns"]}
     numeric = photos.select_dtypes("number").dropna(axis=1, how="all")
     better = {c["name"]: c["better"] for c in columns_of(table) if c["name"] in numeric}
@@ -60,17 +57,13 @@ def _agreement(table: pd.DataFrame, labels: Labels) -> dict[str, Any]:
 
 
 def _rated(table: pd.DataFrame, given: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """The photos that have a rating, with `_rating` and, where they can be told, `_scene`."""
+    """The photos that have a rating, with `_rating` and `_scene`."""
     photos = measured_rows(table).dropna(subset="final_score")
     if photos.empty:
         raise ValueError("no photo in this table was ranked: nothing to compare with ratings")
     rated, notes = match_labels(given, photos)
-    chosen = photos.loc[rated.index].assign(_rating=rated["rating"])
-    if "scene" in rated:
-        chosen["_scene"] = scenes(rated, "scene")
-    elif {"taken_at", "dup_group"} & set(photos):
-        chosen["_scene"] = scenes(photos).loc[rated.index]
-    return chosen, notes
+    groups = scenes_of(photos, rated, notes)
+    return photos.loc[rated.index].assign(_rating=rated["rating"], _scene=groups), notes
 
 
 def draw(table: pd.DataFrame, name: str, top_k: int = 20) -> list[Path]:

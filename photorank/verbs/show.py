@@ -19,7 +19,8 @@ from photorank.evaluation.pages.contact_sheet import contact_sheet
 from photorank.evaluation.plots import montage as montages
 from photorank.features.photo.header import photo_suffixes
 from photorank.features.photo.image import Photo, PhotoError
-from photorank.features.quality import LEVELS, MOST
+from photorank.features.quality import MOST
+from photorank.ranking.classes import LOOKS
 from photorank.utils import io
 from photorank.utils.cells import truths
 from photorank.utils.find import is_photo
@@ -168,14 +169,17 @@ def explain(table: pd.DataFrame, file: str | os.PathLike[str]) -> Explanation:
 
 def _faults(row: Mapping[str, Any]) -> list[str]:
     """What the network sees in a photo, and its tags with their reasons; a line each."""
-    levels = {name.removesuffix("_level").replace("_", " "): row.get(name) or 0 for name in LEVELS}
-    seen = sorted(((level, kind) for kind, level in levels.items() if level >= 1), reverse=True)
+    told = [name for name, (_, tag) in LOOKS.items() if not pd.isna(row.get(f"{tag}_score", 0))]
+    levels = [(row.get(name) or 0, name.removesuffix("_level").replace("_", " ")) for name in told]
+    seen = sorted((level for level in levels if level[0] >= 1), reverse=True)
     kinds = [f"{_strength(level)} {kind} ({level:.1f} of {MOST:.0f})" for level, kind in seen]
     lines = [f"It shows {', '.join(kinds)}."] if kinds else []
     reasons = row.get("tag_reasons")
     for part in reasons.split("; ") if isinstance(reasons, str) and reasons else ():
         tag, _, reason = part.partition(": ")
-        lines.append(f"Tagged {tag.replace('_', ' ')}: {reason}.")
+        what = tag.replace("_", " ")
+        said = what.capitalize() if what.startswith("cannot tell") else f"Tagged {what}"
+        lines.append(f"{said}: {reason}.")
     return lines
 
 

@@ -13,7 +13,6 @@ import pandas as pd
 
 from photorank.config.config import Settings
 from photorank.evaluation.proxy_metrics import proxy_metrics
-from photorank.ranking.dedup import scenes
 from photorank.ranking.fusion import MISSING, Scale
 from photorank.training.copies import (
     choose,
@@ -34,7 +33,7 @@ from photorank.utils.words import near, plural
 from .. import models
 from ..plan import Plan
 from ..sources import NO_COPIES
-from ..table.labels import Labels, match_labels, read_labels
+from ..table.labels import Labels, match_labels, read_labels, scenes_of
 from ..table.record import record_of
 from .tuned import Tuned
 
@@ -89,7 +88,8 @@ def tune(
     if rated is not None:
         _check_ratings(rated["rating"])
     weighed = _to_weigh(ranked, columns, () if given is None else given.attrs["columns"], notes)
-    job = _Job(photos, weighed, _scenes(photos, rated, notes), source.settings, trials, seed, notes)
+    groups = scenes_of(photos, rated, notes)
+    job = _Job(photos, weighed, groups, source.settings, trials, seed, notes)
     return _on_copies(job, max_photos) if rated is None else _on_ratings(job, rated)
 
 
@@ -228,16 +228,6 @@ def _to_weigh(
         )
     notes += [f"the same for every photo, so not weighed: {', '.join(constant)}"] * bool(constant)
     return [known[name] for name in names if name not in constant]
-
-
-def _scenes(photos: pd.DataFrame, rated: pd.DataFrame | None, notes: list[str]) -> pd.Series[Any]:
-    """Each photo's scene: by the labels, by time and near-duplicates, or each alone."""
-    if rated is not None and "scene" in rated:
-        return scenes(photos.assign(scene=rated["scene"]), "scene")
-    if {"taken_at", "dup_group"} & set(photos):
-        return scenes(photos)
-    notes.append("no column taken_at or phash to tell scenes by: each photo counts as one")
-    return pd.Series(range(1, len(photos) + 1), index=photos.index)
 
 
 def _check_ratings(ratings: pd.Series[float]) -> None:

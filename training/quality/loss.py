@@ -15,8 +15,8 @@ def loss(found: torch.Tensor, levels: torch.Tensor, ratings: torch.Tensor) -> to
     """The loss of photos and a copy of each.
 
     Args:
-        found: (2 n, 8) what the heads say of the photos, then of the copies.
-        levels: (n, 7) of the defects in the copies.
+        found: (2 n, 9) what the heads say of the photos, then of the copies.
+        levels: (n, 8) of the defects in the copies.
         ratings: (n,) of the photos, 0 to 1.
     """
     photos, copies = found.chunk(2)

@@ -17,7 +17,7 @@ from photorank.features.photo.image import Photo, PhotoError
 from photorank.features.quality import LEVELS as COLUMNS
 from photorank.features.quality.encoder import SIZE
 
-from ..degradations import KINDS, LEVELS, degrade
+from ..degradations import KINDS, LEVELS, PARAMETERS, degrade, from_light, to_light
 
 SAVED = "saved"
 """The kind of a copy that shows the same picture, saved otherwise: it must score the same."""
@@ -28,6 +28,7 @@ _QUALITIES = (80, 90, 95)  # JPEG's
 _CLEANING_SHIFTS = ((0, 0), (4, 4), (2, 6), (6, 2), (1, 3), (3, 1), (5, 7), (7, 5))  # rows, columns
 _CLEANING_QUALITY = 60
 _CLEAN_SIDES = (512, 640, 800, 1024)
+_WHITES = (1.5, 6.0)  # light that is shown as white: the lower, the harder the highlights clip
 _AT_ONCE = 64  # copies
 
 
@@ -74,6 +75,8 @@ def draw_copy(view: np.ndarray, rng: np.random.Generator) -> Copy:
         clean = _cleaned(view)
         larger = degrade(_resized(clean, int(rng.choice(_CLEAN_SIDES))), kind, level, seed)
         return Copy(clean, Photo.from_image(larger).view("rgb", SIZE), kind, level)
+    if kind == "overexposure" and rng.random() < 2 / 3:
+        return Copy(view, _developed(view, PARAMETERS[kind][level - 1], rng), kind, level)
     return Copy(view, degrade(view, kind, level, seed), kind, level)
 
 
@@ -119,10 +122,12 @@ def column_of(kind: str) -> int:
 
 
 def goal(copy: Copy) -> np.ndarray:
-    """(7,) how much of each defect the copy has more than its photo."""
+    """(8,) how much of each defect the copy has more than its photo."""
     levels = np.zeros(len(COLUMNS), np.float32)
     if copy.kind != SAVED:
         levels[column_of(copy.kind)] = copy.level
+    if copy.kind in ("defocus", "motion_blur", "rescaling"):
+        levels[COLUMNS.index("blur_level")] = copy.level
     return levels
 
 
@@ -140,7 +145,7 @@ class Batch:
     Attributes:
         numbers: (n,) of the photos.
         pictures: (2 n, 3, SIZE, SIZE) uint8: the photos, then their copies.
-        levels: (n, 7) of each defect in the copies, as `features/quality` orders them; all 0 in one
+        levels: (n, 8) of each defect in the copies, as `features/quality` orders them; all 0 in one
             that was only saved otherwise.
     """
 
@@ -203,6 +208,22 @@ def _cleaned(rgb: np.ndarray) -> np.ndarray:
         decoded = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR))
         total += decoded[8 - down :, 8 - right :, ::-1][:height, :width]
     return np.asarray(total / len(_CLEANING_SHIFTS) + 0.5).astype(np.uint8)
+
+
+def _developed(rgb: np.ndarray, ev: float, rng: np.random.Generator) -> np.ndarray:
+    """Too bright as a camera or a RAW converter makes it: highlights are compressed before they clip.
+
+    The curve is undone, the light multiplied, the curve applied again, so that shadows rise too.
+
+    References:
+        E. Reinhard et al.: "Photographic tone reproduction for digital images", SIGGRAPH 2002,
+        equation 4, doi:10.1145/566654.566575
+    """
+    white = rng.uniform(*_WHITES)
+    light = np.linspace(0, white, 4096, dtype=np.float32)
+    shown = light * (1 + light / white**2) / (1 + light)
+    scene = np.interp(to_light(rgb), shown, light) * 2**ev
+    return from_light(np.interp(scene, light, shown).astype(np.float32))
 
 
 def _resized(rgb: np.ndarray, side: int) -> np.ndarray:
