@@ -81,7 +81,7 @@ def measured(
 ) -> Generator[Row, None, None]:
     """As `extract`, by features that are resolved and whose columns do not clash; `left_out` is given
     the columns of those that cannot run here, and why."""
-    run = _Run(parts_of(features), cache, {} if left_out is None else left_out)
+    run = _Run(parts_of(features), cache, Attempts({} if left_out is None else left_out))
     # The products of a photo are small: BLAS on several threads takes four times as long for them.
     with run.store, threadpool_limits(1, user_api="blas"), threads(1) as loader:
         run.attempts.loader = None if workers == 0 else loader
@@ -100,16 +100,15 @@ class _Run:
     """One pass over photos: what there is to compute of each, and the store."""
 
     def __init__(
-        self, parts: list[Part], cache: str | os.PathLike[str], left_out: dict[str, str]
+        self, parts: list[Part], cache: str | os.PathLike[str], attempts: Attempts
     ) -> None:
-        self.parts = parts
+        self.parts, self.attempts = parts, attempts
         self.at_once = max((part.batch for part in parts if not part.alone), default=1)
         self.ahead = min(self.at_once, _MOST_AHEAD)
         self.budget = ByteBudget(MAX_DECODED_BYTES)
         self.facts_key = key_of(PICTURE_VERSION, "facts", _OF_PHOTO) or ""
         readers = (PIL.__version__, sorted(photo_suffixes()))  # another one may read what failed
         self.error_key = key_of(PICTURE_VERSION, "error", readers) or ""
-        self.attempts = Attempts(left_out)
         self.known = self.asked = 0
         keys = (self.facts_key, self.error_key, *(part.key for part in parts))
         self.store = Store(cache, [key for key in keys if key])

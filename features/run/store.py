@@ -240,4 +240,4 @@ def _note(db: Database, photo: PhotoKey, content: bytes) -> None:
 
 
 def _said(problem: Exception) -> str:
-    return problem.strerror if isinstance(problem, OSError) else one_line(problem)
+    return getattr(problem, "strerror", None) or one_line(problem)

@@ -17,13 +17,12 @@ import pandas as pd
 
 from photorank.evaluation.pages.contact_sheet import contact_sheet
 from photorank.evaluation.plots import montage as montages
-from photorank.features.photo.header import photo_suffixes
+from photorank.features.photo.header import is_photo
 from photorank.features.photo.image import Photo, PhotoError
 from photorank.features.quality import MOST
 from photorank.ranking.classes import LOOKS
 from photorank.utils import io
 from photorank.utils.cells import truths
-from photorank.utils.find import is_photo
 from photorank.utils.logging import logger
 from photorank.utils.rows import measured_rows
 from photorank.utils.words import nearest, printable
@@ -99,8 +98,7 @@ def warn_of_gone(table: pd.DataFrame) -> None:
     paths = measured_rows(table)["path"]
     gone = sum(not os.path.exists(str(path)) for path in paths)
     if gone:
-        count = "none" if gone == len(paths) else f"{gone}"
-        can = "can" if gone == len(paths) else "cannot"
+        count, can = ("none", "can") if gone == len(paths) else (gone, "cannot")
         logger.warning("%s of the %d photos %s be opened: moved since?", count, len(paths), can)
 
 
@@ -236,9 +234,9 @@ def _in_words(numbers: pd.DataFrame) -> str:
 
 
 def _picture(path: str) -> np.ndarray | None:
-    """A photo's canonical picture, None if it cannot be opened any more, or is none by its name."""
+    """A photo's canonical picture, None if it cannot be opened any more or is none."""
     try:
-        return Photo.open(path).view() if is_photo(path, photo_suffixes()) else None
+        return Photo.open(path).view() if is_photo(path) else None
     except PhotoError:
         return None
 
