@@ -22,6 +22,10 @@ PICTURE_VERSION = "2"
 """Changes whenever decoding may give other pixels, or a header other facts; stored values go by it."""
 
 
+class UnavailableError(Exception):
+    """What a feature's model needs is not on this machine: the feature is left out of the run."""
+
+
 @dataclass(frozen=True)
 class Column:
     """One measured number per photo: its name, direction, unit and range.

@@ -48,11 +48,15 @@ def measured(plan: Plan) -> pd.DataFrame:
         logger.debug("measuring %s, version %s", column["name"], column["version"])
     workers = None if settings.workers == -1 else settings.workers
     names = ["file", "path", *(c["name"] for c in columns), *FACTS, "error"]
-    with closing(rows_of(photos.sources, plan.features, workers, cache_of(settings))) as rows:
+    left_out: dict[str, str] = {}
+    cache = cache_of(settings)
+    with closing(rows_of(photos.sources, plan.features, workers, cache, left_out)) as rows:
         shown = rows if settings.quiet else progress(rows, len(photos.files), "measuring")
         named = ({"file": file} | row for file, row in zip(photos.files, shown, strict=True))
         table = io.frame(named, names)
-    return with_record(table, deepcopy(photos.record) | {"columns": deepcopy(columns)})
+    notes = [f"left out: {name}: {why}" for name, why in left_out.items()]
+    record = deepcopy(photos.record) | {"columns": deepcopy(columns)}
+    return with_record(table, record | ({"notes": notes} if notes else {}))
 
 
 def run(plan: Plan) -> pd.DataFrame:
@@ -84,6 +88,8 @@ def _ranked(measurements: pd.DataFrame, plan: Plan) -> tuple[pd.DataFrame, Recor
     table, notes = measurements, [*plan.notes]
     for note in notes:
         logger.warning(note)
+    if plan.features:  # else those of an earlier ranking
+        notes += record_of(table).get("notes", [])
     good = measured_rows(table)
     columns, weights = _to_weigh(table, plan, notes)
     record = Record(found=len(table), ranked=len(good), failed=len(table) - len(good))
@@ -110,10 +116,10 @@ def _to_weigh(
 ) -> tuple[list[dict[str, Any]], dict[str, float]]:
     """The columns that are normalised, and their weights."""
     columns = columns_of(table, plan.settings.lower_is_better)
-    weights = plan.weights
+    weights, said = plan.weights, len(notes)
     if weights is None:
         weights = default_weights(table, columns, plan.settings, notes)
-        for note in notes[len(plan.notes) :]:
+        for note in notes[said:]:
             logger.info(note)
     own = [c for c in columns if c["name"] in weights or not c.get("foreign")]
     return [c for c in own if c["name"] in table], weights

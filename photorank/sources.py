@@ -13,6 +13,7 @@ from photorank.config.config import Settings
 from photorank.features.photo.header import photo_suffixes
 from photorank.features.run.extract import Source
 from photorank.utils.find import Found, find, inside, real
+from photorank.utils.words import commonest, kinds
 
 from .table.record import Record
 
@@ -58,7 +59,7 @@ def photos_of(source: Any, settings: Settings) -> Photos:
         files = [inside(above, path).replace(os.sep, "/") for path in found.photos]
         record = Record(
             source=str(above),
-            skipped=dict(found.skipped.most_common()),
+            skipped=commonest(found.skipped),
             raw_beside_jpeg=found.raw_beside_jpeg,
             excluded=found.excluded,
         )
@@ -153,7 +154,7 @@ def _paths(source: Any) -> list[Source]:
 
 
 def _nothing_found(source: Any, record: Record) -> str:
-    others = ", ".join(f"{n} {suffix}" for suffix, n in record.get("skipped", {}).items())
+    others = kinds(record.get("skipped", {}))
     seen = f"; other files there: {others}" if others else ""
     seen += f"; {record['excluded']} excluded" if record.get("excluded") else ""
     heif = "" if "heic" in photo_suffixes() else " (HEIC: pip install 'photorank[heif]')"

@@ -14,6 +14,15 @@ OFFLINE = {"PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_NO_BUILD_ISOLATION": "0
 NOT_SOURCE = (".git", ".venv", ".*_cache", "__pycache__", "output", "results", "dist", "build")
 
 
+MEASURED = """
+import resource, subprocess, sys
+done = subprocess.run(sys.argv[1:])
+print("most memory:", resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(done.returncode)
+"""
+"""A small process between this one and the run: a child's peak counts what its parent held at its start."""
+
+
 def copy_checkout(target: Path) -> Path:
     """A copy of this checkout, to build in and to change."""
     return shutil.copytree(ROOT, target, ignore=shutil.ignore_patterns(*NOT_SOURCE))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -204,6 +205,46 @@ def test_links_dry_runs_and_photos_that_have_gone(
     assert not (tmp_path / "none").exists()
     (tmp_path / "here").mkdir()
     assert pr.copy(ranked.head(1), tmp_path / "here" / ".." / "best")[0].parent == tmp_path / "best"
+
+
+def test_a_table_does_not_decide_what_is_touched(
+    ranked: pd.DataFrame, folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither a file that is no photo, nor one under a name or in a place that photos have not."""
+    good, best, outside = (folder / "good.jpg").read_bytes(), tmp_path / "best", tmp_path / "out"
+    best.mkdir()
+    outside.mkdir()
+    (best / "sub").symlink_to(outside)
+    text = tmp_path / "secret.jpg"
+    text.write_text("root:x:0:0")
+    odd = [text, tmp_path / "photo.txt", tmp_path / ".bashrc.jpg", tmp_path / ".bashrc"]
+    for path in odd[1:]:
+        path.write_bytes(good)
+    os.mkfifo(tmp_path / "fifo.jpg")
+    paths = [
+        *map(str, odd),
+        "/etc/passwd",
+        str(tmp_path / "fifo.jpg"),
+        str(tmp_path),
+        "a\0.jpg",
+        "",
+    ]
+    names = ["../../.bashrc", "sub/x.jpg", "/etc/x.jpg", *map(str, range(len(paths) - 3))]
+    table = ranked.iloc[[0] * len(paths)].assign(path=paths, file=names)
+    with pytest.raises(ValueError, match=r"5 of 9 photos are none, by name or content \(first: /"):
+        pr.copy(table, best)
+    for link in (False, True):
+        both = pd.concat([table, ranked.head(1).assign(file="sub/.bashrc")])
+        made = pr.copy(both, best / str(link), link=link)
+        assert [place.name for place in made] == [f"010_{Path(ranked['path'].iloc[0]).name}"]
+        assert made == list((best / str(link)).iterdir())
+    assert list(outside.iterdir()) == []
+    assert caplog.records[-1].message.endswith("they are not copied")
+    page = pr.show(table, tmp_path / "page.html").read_text()
+    assert page.count("data:image/jpeg") == 0
+    pr.montage(table, tmp_path / "montage.png")
+    every = np.asarray(Image.open(tmp_path / "montage.png"))
+    assert np.ptp(every.astype(int), axis=2).max() < 16  # grey tiles and lettering, no photo
 
 
 def test_the_commands(

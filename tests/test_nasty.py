@@ -10,17 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from environments import MEASURED
 
 from photorank.features.photo.header import photo_suffixes
 from photorank.table.columns import RAW_COLUMNS
-
-MEASURED = """
-import resource, subprocess, sys
-done = subprocess.run(sys.argv[1:])
-print("most memory:", resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-sys.exit(done.returncode)
-"""
-"""A small process between this one and the run: a child's peak counts what its parent held at its start."""
 
 REFUSED = (
     "10ct_32bit_128.tiff",  # floating point: there is no white in it; nor in the signed ones

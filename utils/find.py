@@ -190,9 +190,14 @@ def _kind(path: str, suffixes: frozenset[str]) -> str:
         return suffix
     try:
         regular = stat.S_ISREG(os.stat(path).st_mode)
-    except OSError:
+    except (OSError, ValueError):
         return f"{suffix} (broken link)"
     return "photo" if regular else f"{suffix} (not a regular file)"
+
+
+def is_photo(path: str | os.PathLike[str], suffixes: Iterable[str]) -> bool:
+    """Whether `find` would count the file as one, by name and kind."""
+    return _kind(os.fspath(path), frozenset(suffixes)) == "photo"
 
 
 def _suffix(path: str) -> str:

@@ -11,6 +11,8 @@ from collections.abc import Generator, Iterable, Iterator
 from datetime import timedelta
 from typing import TypeVar
 
+from .words import printable
+
 T = TypeVar("T")
 logger = logging.getLogger("photorank")
 
@@ -21,7 +23,8 @@ class _Handler(logging.Handler):
     """Writes to what is standard error now: a progress bar puts lines above itself."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(self.format(record), file=sys.stderr)
+        with contextlib.suppress(OSError):  # a full disk, where no line can be written, ends no run
+            print(printable(self.format(record)), file=sys.stderr, flush=True)
 
 
 def set_up_logging(level: int) -> None:

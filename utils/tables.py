@@ -20,7 +20,7 @@ import pandas as pd
 from .cells import COMMA, POINT, is_text, needed_mark, understood
 from .io import check_table_suffix, frame
 from .logging import logger
-from .words import one_line
+from .words import file_name, one_line
 
 _SEPARATORS = ",;\t|"
 _NAMES = {"\t": "tabs"}
@@ -70,6 +70,8 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
             table, said, decimal = readers[suffix](source)
         _check_names(table.columns)
         table, found, notes = understood(table, decimal)
+        for name in {"file", "path"} & {*table}:
+            table[name] = pd.Series([*map(file_name, table[name])], table.index, dtype=object)
     except OSError as error:
         raise ValueError(f"cannot read the table {source}: {error.strerror or error}") from error
     except (

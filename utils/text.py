@@ -8,8 +8,21 @@ import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 
+from .words import printable
+
 WIDTH = 100
 _NAME = 60  # a longer one is broken, so that words have room
+
+
+def say(text: object) -> None:
+    """Print a line; what cannot be shown, a line break in a name too, is written as an escape."""
+    print(printable(str(text)), flush=True)
+
+
+def say_lines(text: object) -> None:
+    """Print several."""
+    for line in str(text).split("\n"):
+        say(line)
 
 
 def width() -> int:

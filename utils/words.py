@@ -8,13 +8,15 @@ import itertools
 import os
 import reprlib
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 _LONGEST_SUFFIX = 16
 _MOST = 40
 _FEW = 3
+_KINDS, _KIND = 8, 32
 _LONGEST, _COMPARED = 200, 2_000  # comparing takes the product of both, and of the lengths
+_LONGEST_REASON = 500
 
 
 def near(name: str, known: Iterable[str]) -> str:
@@ -71,6 +73,27 @@ def plural(count: int, what: str) -> str:
     return f"{count:,} {what}{'s' * (count != 1)}"
 
 
+def commonest(counts: Mapping[str, int]) -> dict[str, int]:
+    """The commonest kinds of many, and all others as one.
+
+    >>> commonest({"b": 1, "a": 2}), len(commonest(dict.fromkeys(map(str, range(99)), 1)))
+    ({'a': 2, 'b': 1}, 9)
+    """
+    ordered = sorted(counts.items(), key=lambda kind: (-kind[1], kind[0]))
+    rest = ordered[_KINDS:]
+    others = {f"of {len(rest):,} other kinds": sum(count for _, count in rest)} if rest else {}
+    return dict(ordered[:_KINDS]) | others
+
+
+def kinds(counts: Mapping[str, int]) -> str:
+    """How many of each kind there are.
+
+    >>> kinds({"xmp": 2, "mov": 1})
+    '2 xmp, 1 mov'
+    """
+    return ", ".join(f"{count:,} {printable(kind, _KIND)}" for kind, count in counts.items())
+
+
 def printable(text: str, width: int | None = None) -> str:
     r"""The text with whatever cannot be shown, such as line breaks, written as escapes.
 
@@ -114,6 +137,17 @@ def fitting(name: str, room: int = 255) -> str:
     return shortened(stem, lambda s: len(os.fsencode(s + suffix)) <= room) + suffix
 
 
+def file_name(text: object) -> object:
+    """A name from a table in the form that files have here: beyond ASCII, LC_ALL=C makes it bytes."""
+    if not isinstance(text, str):
+        return text
+    try:
+        os.fsencode(text)
+        return text
+    except UnicodeEncodeError:
+        return os.fsdecode(text.encode("utf-8", "surrogateescape"))
+
+
 def first(names: Iterable[object]) -> str:
     """The first few of many.
 
@@ -126,7 +160,13 @@ def first(names: Iterable[object]) -> str:
 
 def one_line(error: Exception) -> str:
     """What an error says, or what it is where it says nothing."""
-    return " ".join(str(error).split()) or type(error).__name__
+    return short(" ".join(str(error).split())) or type(error).__name__
+
+
+def short(text: str) -> str:
+    """The text, of which the middle is left out where no one would read it."""
+    half = _LONGEST_REASON // 2
+    return text if len(text) <= _LONGEST_REASON else f"{text[:half]}…{text[-half:]}"
 
 
 _brief = reprlib.Repr()

@@ -14,8 +14,9 @@ import numpy as np
 
 from photorank.utils import hub
 from photorank.utils.logging import logger
+from photorank.utils.words import one_line
 
-from ..base import Column, Feature
+from ..base import Column, Feature, UnavailableError
 
 YUNET_REPO = "opencv/face_detection_yunet"
 YUNET_FILE = "face_detection_yunet_2023mar.onnx"
@@ -118,7 +119,11 @@ def haar() -> Feature:
     def load(name: str) -> Any:
         from cv2 import data  # builds of OpenCV other than PyPI's may lack it
 
-        return cv2.CascadeClassifier(str(Path(data.haarcascades) / f"haarcascade_{name}.xml"))
+        file = Path(data.haarcascades) / f"haarcascade_{name}.xml"
+        found = cv2.CascadeClassifier(str(file)) if file.is_file() else None
+        if found is None or found.empty():
+            raise ValueError(f"OpenCV's file {file.name} is missing or damaged")
+        return found
 
     cascade = _one_per_thread(load)
 
@@ -217,13 +222,24 @@ def _one_per_thread(load: Callable[..., Any]) -> Callable[..., Any]:
 
     YuNet would lay out its network anew for each change of size, which takes a third of its time:
     one is kept for each of the last few sizes.
+
+    Raises:
+        UnavailableError: there can be none, for any photo.
     """
     local = threading.local()
 
     def get(*size: Any) -> Any:
         if not hasattr(local, "detector"):
             local.detector = functools.lru_cache(maxsize=_SIZES)(load)
-        return local.detector(*size)
+        try:
+            return local.detector(*size)
+        except MemoryError:
+            raise
+        except Exception as error:
+            way = "install opencv-python-headless again, or YuNet: photorank download"
+            raise UnavailableError(
+                f"no detector can be loaded ({one_line(error)}): {way}"
+            ) from error
 
     return get
 

@@ -6,12 +6,17 @@ import contextlib
 import ctypes
 import functools
 import importlib.util
+import io
+import math
 import os
 import stat
 import threading
-from typing import Any
+from collections.abc import Iterator
+from typing import IO, Any
 
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
+
+from photorank.utils import find
 
 from ..base import CANONICAL_SIDE
 from . import jpeg, tiff
@@ -21,11 +26,14 @@ MAX_PIXELS = 300_000_000
 """A photo with more pixels than this by its header is refused before it is decoded."""
 MAX_DECODED_BYTES = 1_000_000_000
 """A photo that needs more memory than this is refused before it is decoded."""
+MAX_HEADER_BYTES = 100_000_000
+"""What may be read of a file before that is known; Pillow reads all of WebP, AVIF and HEIF."""
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "ICO", "JPEG2000", "AVIF")
 """Pillow's names of what is read, whatever a file is called; others it hands to programs."""
 _DECODER_BYTES = {"JPEG2000": 17, "WEBP": 14, "AVIF": 8, "TIFF": 6}
 """What these decoders take per pixel at their peak, measured with Pillow 12; the others take 4."""
+_REST = 2**20  # bytes that may be read where Pillow goes on without what was too much
 _header_lock = threading.Lock()
 
 
@@ -55,26 +63,55 @@ def _register_heif() -> bool:
     return True
 
 
-def open_header(path: str | os.PathLike[str]) -> ImageFile.ImageFile:
+class _TooMuchError(PhotoError, OSError):
+    """As an OSError it lets Pillow do without a large tag of a TIFF, such as Photoshop's layers."""
+
+
+class _Head(io.BufferedReader):
+    """A file of which only so much can be read, until that is done with."""
+
+    left: float = MAX_HEADER_BYTES
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or size < 0:
+            size = os.fstat(self.fileno()).st_size - self.tell()
+        self.left -= size
+        if self.left < 0:
+            self.left = _REST
+            raise _TooMuchError(
+                f"too large: over {MAX_HEADER_BYTES / 1e6:.0f} MB before its pixels"
+            )
+        return super().read(size)
+
+
+@contextlib.contextmanager
+def open_header(path: str | os.PathLike[str]) -> Iterator[ImageFile.ImageFile]:
     """Pillow's lazily opened image, without Pillow's own pixel limit: `prepare` checks ours.
 
     That limit is one number for the whole process, so it is put back before another thread looks.
     """
     formats = (*_FORMATS, "HEIF") if _register_heif() else _FORMATS
-    with _header_lock:
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            return _opened(path, formats)
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
+    with _Head(io.FileIO(path)) as file:
+        with _header_lock:
+            limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+            try:
+                image = _opened(path, file, formats)
+            finally:
+                Image.MAX_IMAGE_PIXELS = limit
+        file.left = math.inf
+        with image:
+            yield image
 
 
-def _opened(path: str | os.PathLike[str], formats: tuple[str, ...]) -> ImageFile.ImageFile:
+def _opened(
+    path: str | os.PathLike[str], file: IO[bytes], formats: tuple[str, ...]
+) -> ImageFile.ImageFile:
     try:
-        image = Image.open(path, formats=formats)
+        image = Image.open(file, formats=formats)
     except UnidentifiedImageError:
         tiff.explain(path)
         raise
+    image.filename = os.fspath(path)  # pixels that need no decoding are mapped, by name
     try:
         tiff.turn_to_photo(image)
     except Exception:
@@ -89,6 +126,17 @@ def check_file(path: str | os.PathLike[str]) -> None:
         raise PhotoError("not a regular file")
     if status.st_size == 0:
         raise PhotoError("empty: the file has 0 bytes")
+
+
+def is_photo(path: str | os.PathLike[str]) -> bool:
+    """Whether a file would be measured: by its name, what kind of file it is, and its header."""
+    if not find.is_photo(path, photo_suffixes()):
+        return False
+    try:
+        with open_header(path):
+            return True
+    except Exception:  # decoders raise nearly anything
+        return False
 
 
 def prepare(image: ImageFile.ImageFile) -> tuple[int, int]:

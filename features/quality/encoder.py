@@ -5,13 +5,16 @@ from __future__ import annotations
 import functools
 import threading
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..base import Encoder
+from photorank.utils.words import one_line
+
+from ..base import Encoder, UnavailableError
 from ..clip.model import chosen_device
 
 GRAPH = Path(__file__).with_name("network.onnx")
@@ -49,7 +52,10 @@ def network_encoder(device: str = "cpu") -> Encoder:
 @functools.cache
 def identity(weights: Path) -> str:
     """Of its bytes: what was measured by another network is measured again."""
-    return f"{zlib.crc32(weights.read_bytes()):08x}"
+    try:
+        return f"{zlib.crc32(weights.read_bytes()):08x}"
+    except OSError:
+        return "missing"
 
 
 def by_onnx_runtime(graph: Path) -> Callable[[np.ndarray], np.ndarray]:
@@ -76,7 +82,7 @@ def _shipped() -> Callable[[np.ndarray], np.ndarray]:
 
 
 def _on_cpu(views: Sequence[np.ndarray]) -> np.ndarray:
-    with _loading:  # the first threads come at once, and one session serves them all
+    with _loading, _or_unavailable():  # the first threads come at once: one session serves them all
         encode = _shipped()
     return np.stack([encode(view) for view in views])
 
@@ -92,8 +98,18 @@ def _on_cuda(views: Sequence[np.ndarray]) -> np.ndarray:
 
 @functools.cache
 def _loaded() -> Any:
-    import torch
+    with _or_unavailable():
+        import torch
 
-    from .network import load
+        from .network import load
 
-    return load(WEIGHTS).to("cuda").to(memory_format=torch.channels_last)
+        return load(WEIGHTS).to("cuda").to(memory_format=torch.channels_last)
+
+
+@contextmanager
+def _or_unavailable() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        reason = f"its network cannot be loaded ({one_line(error)}): install photorank again"
+        raise UnavailableError(reason) from error

@@ -10,8 +10,9 @@ from pathlib import Path
 
 Database = sqlite3.Connection
 
-LAYOUT = 2
-_APPLICATION = 0x70686F52  # tells a store, also a damaged one, from any other file
+LAYOUT = 3
+MARK = b"phoR"
+"""The application id of a store, also of a damaged one: it tells it from any other file."""
 _ITS_PLACE = slice(68, 72)  # in the header of every SQLite database
 _TABLES = (
     "CREATE TABLE files (path BLOB PRIMARY KEY, state TEXT NOT NULL, content BLOB NOT NULL, "
@@ -20,10 +21,21 @@ _TABLES = (
     "CREATE TABLE keys (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE)",
     "CREATE TABLE results (content BLOB NOT NULL, key INTEGER NOT NULL, value BLOB NOT NULL, "
     "crc INTEGER NOT NULL, PRIMARY KEY (content, key))",
-    f"PRAGMA application_id = {_APPLICATION}",
+    f"PRAGMA application_id = {int.from_bytes(MARK)}",
     f"PRAGMA user_version = {LAYOUT}",
 )
-_BUSY_SECONDS = 30
+_BUSY_MS = 30_000
+_OF_THE_MACHINE = (
+    *(sqlite3.SQLITE_PERM, sqlite3.SQLITE_ABORT, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED),
+    *(
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_IOERR,
+    ),
+    *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOLFS),
+)
+"""Errors that a new file would bring too; at any other the file does not hold what was written."""
 
 
 class Damaged(sqlite3.DatabaseError):
@@ -39,7 +51,7 @@ def connect(path: Path) -> Database:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     check_ours(path)
-    db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    db = _connect(path.as_uri())
     try:
         with transaction(db):  # all in one: who is killed here leaves a store or an empty file
             _make_tables(db)
@@ -50,6 +62,37 @@ def connect(path: Path) -> Database:
     except BaseException:
         db.close()
         raise
+
+
+def connect_to_read(path: Path) -> Database:
+    """Open a store that cannot be written.
+
+    Raises:
+        ValueError, sqlite3.Error, OSError: as `connect`.
+    """
+    check_ours(path)
+    try:
+        return _only_read(path, "mode=ro")
+    except sqlite3.OperationalError as error:
+        if _code(error) == sqlite3.SQLITE_BUSY:
+            raise
+        return _only_read(path, "immutable=1")  # SQLite else wants to write beside it
+
+
+def _only_read(path: Path, how: str) -> Database:
+    db = _connect(f"{path.as_uri()}?{how}")
+    try:
+        _layout(db)
+        return db
+    except BaseException:
+        db.close()
+        raise
+
+
+def _connect(address: str) -> Database:
+    db = sqlite3.connect(address, isolation_level=None, check_same_thread=False, uri=True)
+    db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+    return db
 
 
 @contextlib.contextmanager
@@ -66,8 +109,13 @@ def transaction(db: Database) -> Iterator[None]:
 
 def is_damage(error: Exception) -> bool:
     """Whether the file itself is at fault, so that a new one would do."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return isinstance(error, Damaged) or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    if isinstance(error, OSError | MemoryError):
+        return False
+    return _code(error) not in _OF_THE_MACHINE
+
+
+def _code(error: Exception) -> int:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 def remove(path: Path) -> None:
@@ -83,11 +131,15 @@ def inode(path: Path) -> int | None:
 
 def _make_tables(db: Database) -> None:
     """In a new database; in another, make sure that they are those of today."""
+    for statement in () if _layout(db) else _TABLES:
+        db.execute(statement)
+
+
+def _layout(db: Database) -> int:
     (layout,) = db.execute("PRAGMA user_version").fetchone()
     if layout not in (0, LAYOUT):
         raise Damaged(f"its layout is {layout}, this version of photorank has {LAYOUT}")
-    for statement in () if layout else _TABLES:
-        db.execute(statement)
+    return int(layout)
 
 
 def check_ours(path: Path) -> None:
@@ -96,7 +148,7 @@ def check_ours(path: Path) -> None:
         return
     with path.open("rb") as file:
         start = file.read(_ITS_PLACE.stop)
-    if start and start[_ITS_PLACE] != _APPLICATION.to_bytes(4, "big"):
+    if start and start[_ITS_PLACE] != MARK:
         raise ValueError(
             f"{path} is no cache of photorank's: give another name (--cache), or move it away"
         )

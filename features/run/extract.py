@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future
 from contextlib import closing
 from typing import Any
 
@@ -15,14 +14,16 @@ from PIL import Image
 from threadpoolctl import threadpool_limits
 
 from photorank.utils.logging import logger
+from photorank.utils.words import one_line, short
 
 from ..base import PICTURE_VERSION, Feature, Head, declare
 from ..photo.dates import named_at
 from ..photo.header import MAX_DECODED_BYTES, photo_suffixes
 from ..photo.image import Photo, PhotoError
+from .attempts import Attempts
 from .identity import content_of, key_now, photo_key
 from .job import Failed, Job
-from .parts import Part, Row, parts_of
+from .parts import Failure, Part, Row, parts_of
 from .store import Store, key_of
 from .streaming import ByteBudget, in_order, threads
 
@@ -43,7 +44,7 @@ def extract(
     workers: int | None = None,
     cache: str | os.PathLike[str] = "",
 ) -> Generator[Row, None, None]:
-    """Measure photos: a generator of one dict per photo, in the order of `sources`.
+    """Measure photos: one dict per photo, in the order of `sources`.
 
     A value depends on its photo and its feature alone: never on the other features, the number of
     workers, the batch, the order of the photos or on what was stored. Threads decode and measure while
@@ -59,11 +60,12 @@ def extract(
 
     Yields:
         `path`, one entry per column, `width height bytes jpeg_quality taken_at camera`, and `error`:
-        None, or why the photo failed, and then there are no values.
+        None, or why the photo failed, and then there are no values. Whatever a photo or a feature of
+        one's own does is that; a built-in feature whose model cannot be loaded has None throughout.
 
     Raises:
-        ValueError: two features with one column, a measure that returns another number of values
-            than its feature has columns, or a `cache` that is another program's file.
+        ValueError: two features with one column, one that for no photo returns what it declares, or
+            a `cache` that is another program's file.
     """
     features = resolve(features)
     declare(features)
@@ -75,12 +77,14 @@ def measured(
     features: Sequence[Feature | Head],
     workers: int | None,
     cache: str | os.PathLike[str],
+    left_out: dict[str, str] | None = None,
 ) -> Generator[Row, None, None]:
-    """As `extract`, by features that are resolved and whose columns do not clash."""
-    run = _Run(parts_of(features), cache)
+    """As `extract`, by features that are resolved and whose columns do not clash; `left_out` is given
+    the columns of those that cannot run here, and why."""
+    run = _Run(parts_of(features), cache, Attempts({} if left_out is None else left_out))
     # The products of a photo are small: BLAS on several threads takes four times as long for them.
     with run.store, threadpool_limits(1, user_api="blas"), threads(1) as loader:
-        run.loader = None if workers == 0 else loader
+        run.attempts.loader = None if workers == 0 else loader
         known = (run.look_up(source) for source in sources)
         with closing(in_order(run.open, known, workers, run.ahead, Job.is_complete)) as jobs:
             yield from run.rows(jobs)
@@ -88,24 +92,23 @@ def measured(
 
 
 def resolve(features: Sequence[Feature | Head]) -> list[Feature | Head]:
-    """The features as this machine runs them: one whose model depends on what is here has chosen."""
-    choices = (getattr(feature, "resolve", None) for feature in features)
-    return [choose() if choose else f for f, choose in zip(features, choices, strict=True)]
+    """The features as this machine runs them: those whose model depends on what is here have chosen."""
+    return [choose() if (choose := getattr(f, "resolve", None)) else f for f in features]
 
 
 class _Run:
     """One pass over photos: what there is to compute of each, and the store."""
 
-    def __init__(self, parts: list[Part], cache: str | os.PathLike[str]) -> None:
-        self.parts = parts
+    def __init__(
+        self, parts: list[Part], cache: str | os.PathLike[str], attempts: Attempts
+    ) -> None:
+        self.parts, self.attempts = parts, attempts
         self.at_once = max((part.batch for part in parts if not part.alone), default=1)
         self.ahead = min(self.at_once, _MOST_AHEAD)
         self.budget = ByteBudget(MAX_DECODED_BYTES)
         self.facts_key = key_of(PICTURE_VERSION, "facts", _OF_PHOTO) or ""
         readers = (PIL.__version__, sorted(photo_suffixes()))  # another one may read what failed
         self.error_key = key_of(PICTURE_VERSION, "error", readers) or ""
-        self.loader: Executor | None = None
-        self.loading: dict[Part, Future[object]] = {}
         self.known = self.asked = 0
         keys = (self.facts_key, self.error_key, *(part.key for part in parts))
         self.store = Store(cache, [key for key in keys if key])
@@ -124,6 +127,8 @@ class _Run:
             self._recall(job, self.store.content(job.key))
         except OSError as error:
             job.error = f"vanished or unreadable: {error.strerror}"
+        except ValueError as error:  # a name that no file can have
+            job.error = f"unreadable: {one_line(error)}"
         self.asked += 1
         return job
 
@@ -145,6 +150,8 @@ class _Run:
                 self._measure(job, photo)
         except PhotoError as error:
             job.error = str(error)
+        except Exception as error:
+            job.error = f"failed: {short(repr(error))}"
         return job
 
     def _decoded(self, job: Job) -> Photo | None:
@@ -178,7 +185,7 @@ class _Run:
         job.facts = [getattr(photo, name) for name in _OF_PHOTO]
         alone = [part for part in job.missing if part.alone]
         for part in alone:
-            (job.results[part],) = part.run([part.of(photo)])
+            (job.results[part],) = self.attempts.results(part, [part.of(photo)])
         done = {part.key: job.results[part] for part in alone}
         self._keep(job, {self.facts_key: job.facts, **done})
         job.views = {part: part.of(photo) for part in job.missing if not part.alone}
@@ -186,7 +193,8 @@ class _Run:
 
     def _keep(self, job: Job, results: Mapping[str | None, Any]) -> None:
         if job.content:
-            self.store.put(job.content, results, job.key)
+            whole = {k: r for k, r in results.items() if not isinstance(r, Failure | None)}
+            self.store.put(job.content, whole, job.key)
 
     def rows(self, jobs: Iterable[Job]) -> Iterator[Row]:
         """The rows in order, each as soon as its batches and all rows before it are done."""
@@ -196,7 +204,7 @@ class _Run:
             waiting.append(job)
             if job.views:
                 batch.append(job)
-                self._begin_loading(job.views)
+                self.attempts.begin_loading(job.views)
             if self._is_full(batch) or len(waiting) >= _MOST_WAITING:
                 self._run_batches(batch)
                 self.store.save()
@@ -206,12 +214,7 @@ class _Run:
             self.store.save_if_due()
         self._run_batches(batch)
         yield from map(self._row, waiting)
-
-    def _begin_loading(self, parts: Iterable[Part]) -> None:
-        """Of models that the first photo has come for: a run that finds all in the store needs none."""
-        for part in parts:
-            if self.loader and part.load and part not in self.loading:
-                self.loading[part] = self.loader.submit(part.load)
+        self.attempts.check()
 
     def _is_full(self, batch: list[Job]) -> bool:
         held = sum(job.view_bytes for job in batch)
@@ -223,11 +226,9 @@ class _Run:
         held = sum(job.view_bytes for job in batch)
         for part in self.parts:
             lacking = [job for job in batch if part in job.views]
-            if lacking and part in self.loading:
-                self.loading[part].result()  # raises what went wrong there
             for start in range(0, len(lacking), part.batch):
                 some = lacking[start : start + part.batch]
-                results = part.run([job.views.pop(part) for job in some])
+                results = self.attempts.results(part, [job.views.pop(part) for job in some])
                 for job, result in zip(some, results, strict=True):
                     job.results[part] = result
         self.budget.give_back(held)
@@ -243,6 +244,6 @@ class _Run:
             row |= zip(_OF_PHOTO, job.facts, strict=True)
             row["taken_at"] = row["taken_at"] or named_at(job.path)
         if job.error is None:
-            for part in self.parts:
-                row |= part.columns(job.results[part])
+            values = self.attempts.values({part: job.results[part] for part in self.parts})
+            row |= {"error": values.reason} if isinstance(values, Failure) else values
         return row

@@ -4,17 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
-from typing import Any, cast
+from numbers import Real
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
+from photorank.utils.words import short
+
 from ..base import PICTURE_VERSION, Column, Encoder, Feature, Head, View
 from ..photo.image import Photo
-from ..photo.pixels import PhotoError
 from .store import key_of
 
 Row = dict[str, Any]
+
+
+class Failure(NamedTuple):
+    """In a result's place: why there is none, and whether the feature broke its declaration."""
+
+    reason: str
+    is_undeclared: bool = False
+
+
+class _UndeclaredError(ValueError):
+    """Another result than the feature declares."""
+
+
+def failure(name: str, error: Exception) -> Failure:
+    """Of what a feature raised: the error itself would keep the photo alive."""
+    if isinstance(error, _UndeclaredError):
+        return Failure(str(error), is_undeclared=True)
+    return Failure(f"feature {name!r} failed: {short(repr(error))}")
 
 
 @dataclass(frozen=True, eq=False)  # each is itself: it serves as a key
@@ -28,7 +49,8 @@ class Part:
         batch: how many views `run` takes at most.
         alone: each photo by itself, in the thread that decodes it.
         run: views -> one result each: a list of plain values, or a float32 vector.
-        columns: a result -> the columns that it gives.
+        names: the columns.
+        columns: a result -> the columns that it gives, or a `Failure`.
         prepare, load: as for `Encoder`.
     """
 
@@ -37,8 +59,9 @@ class Part:
     view: tuple[View, int | None]
     batch: int
     alone: bool
-    run: Callable[[list[np.ndarray]], list[Any]]
-    columns: Callable[[Any], Row]
+    run: Callable[[Sequence[np.ndarray]], list[Any]]
+    names: Sequence[str]
+    columns: Callable[[Any], Row | Failure]
     prepare: Callable[[np.ndarray], np.ndarray] | None = None
     load: Callable[[], object] | None = None
 
@@ -46,6 +69,12 @@ class Part:
         """What `run` takes of a photo."""
         view = photo.view(*self.view)
         return self.prepare(view) if self.prepare else view
+
+    def values(self, result: Any) -> Row | Failure:
+        """The columns of a result; empty where there is none, for the part was left out."""
+        if result is None:
+            return dict.fromkeys(self.names)
+        return result if isinstance(result, Failure) else self.columns(result)
 
 
 def parts_of(features: Sequence[Feature | Head]) -> list[Part]:
@@ -65,42 +94,53 @@ def _of_feature(feature: Feature) -> Part:
     names = [column.name for column in feature.columns]
     batched = feature.batch is not None
 
-    def run(views: list[np.ndarray]) -> list[list[Any]]:
-        results = feature.measure(views) if batched else [_measured(feature, v) for v in views]
-        return [plain_values(feature.name, feature.columns, result) for result in results]
+    def run(views: Sequence[np.ndarray]) -> list[list[Any]]:
+        results = feature.measure([*views]) if batched else map(feature.measure, views)
+        return [
+            plain_values(feature.name, feature.columns, r) for r in _each(feature, results, views)
+        ]
 
     def columns(values: list[Any]) -> Row:
         return dict(zip(names, values, strict=True))
 
     view = (feature.view, feature.size)
     key = key_of(feature.version, feature.fingerprint, view, names, PICTURE_VERSION)
-    return Part(feature.name, key, view, feature.batch or 1, not batched, run, columns)
+    return Part(feature.name, key, view, feature.batch or 1, not batched, run, names, columns)
 
 
-def _measured(feature: Feature, view: np.ndarray) -> Any:
-    try:
-        return feature.measure(view)
-    except Exception as error:  # a feature that stumbles over one photo costs that photo only
-        raise PhotoError(f"feature {feature.name!r} failed: {error!r}") from error
+def _each(maker: Feature | Encoder, results: Any, views: Sequence[np.ndarray]) -> list[Any]:
+    """The results, if there is one for each view."""
+    every = [*results]
+    if len(every) != len(views):
+        raise _UndeclaredError(
+            f"{maker.name!r} takes several photos at once and should return a result for each: "
+            f"of {len(views)} it returned {len(every)}"
+        )
+    return every
 
 
 def _of_encoder(encoder: Encoder, heads: Sequence[Head]) -> Part:
-    def run(views: list[np.ndarray]) -> list[np.ndarray]:
-        return [vector.copy() for vector in np.asarray(encoder.encode(views), np.float32)]
+    def run(views: Sequence[np.ndarray]) -> list[np.ndarray]:
+        vectors = np.asarray(encoder.encode([*views]), np.float32)
+        return [vector.copy() for vector in _each(encoder, vectors, views)]
 
     view = (encoder.view, encoder.size)
     key = key_of(encoder.version, encoder.fingerprint, view, PICTURE_VERSION)
-    batch, columns = encoder.batch or 1, partial(_scores, heads)
-    alone, early = encoder.batch is None, (encoder.prepare, encoder.load)
-    return Part(encoder.name, key, view, batch, alone, run, columns, *early)
+    batch, alone = encoder.batch or 1, encoder.batch is None
+    columns, early = partial(_scores, heads), (encoder.prepare, encoder.load)
+    names = [column.name for head in heads for column in head.columns]
+    return Part(encoder.name, key, view, batch, alone, run, names, columns, *early)
 
 
-def _scores(heads: Sequence[Head], vector: np.ndarray) -> Row:
+def _scores(heads: Sequence[Head], vector: np.ndarray) -> Row | Failure:
     """One photo at a time: in the last bits, a product of matrices depends on how many rows there are."""
     row: Row = {}
     for head in heads:
-        values = tuple(np.asarray(head.score(vector[None])).reshape(-1))
-        scores = plain_values(head.name, head.columns, values)
+        try:
+            values = tuple(np.asarray(head.score(vector[None])).reshape(-1))
+            scores = plain_values(head.name, head.columns, values)
+        except Exception as error:
+            return failure(head.name, error)
         row.update(zip((column.name for column in head.columns), scores, strict=True))
     return row
 
@@ -113,14 +153,24 @@ def plain_values(name: str, columns: Sequence[Column], result: Any) -> list[Any]
     """
     values = result if isinstance(result, tuple) else (result,)
     if len(values) != len(columns):
-        raise ValueError(
+        raise _UndeclaredError(
             f"feature {name!r} has {len(columns)} columns ({', '.join(c.name for c in columns)}) "
             f"but its measure returned {len(values)} values; return one for each"
         )
     plain = [v.item() if hasattr(v, "item") and np.size(v) == 1 else v for v in values]
-    if odd := [v for v in plain if np.ndim(v)]:
-        raise ValueError(
+    if odd := [v for v in plain if not _fits_a_cell(v)]:
+        raise _UndeclaredError(
             f"feature {name!r}: its measure should return a number for each column, "
             f"got {type(odd[0]).__name__}"
         )
     return plain
+
+
+def _fits_a_cell(value: Any) -> bool:
+    """Whether it is a text, nothing, or a number that is a float too."""
+    if value is None or isinstance(value, str | float):
+        return True
+    try:
+        return isinstance(value, Real | Decimal) and float(value) is not None
+    except (OverflowError, ValueError):
+        return False

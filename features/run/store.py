@@ -14,16 +14,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-
 from photorank.utils.logging import logger
+from photorank.utils.words import one_line
 
-from .database import Damaged, Database, connect, inode, is_damage, remove, transaction
+from .database import (
+    Damaged,
+    Database,
+    connect,
+    connect_to_read,
+    inode,
+    is_damage,
+    remove,
+    transaction,
+)
 from .identity import PhotoKey
+from .packing import Value, can_be_kept, checksum, packed, unpacked
 
 T = TypeVar("T")
-Value = Any
-"""A list of numbers, texts, truth values and None, or a float32 vector."""
 
 _SAVE_SECONDS, _SAVE_COUNT = 1.0, 64
 
@@ -85,7 +92,7 @@ class Store:
         self, content: bytes, results: Mapping[Any, Value], photo: PhotoKey | None = None
     ) -> None:
         """Keep results, and which file has this content; the next `save` writes them."""
-        kept = {k: v for k, v in results.items() if k in self._keys and _can_be_kept(v)}
+        kept = {k: v for k, v in results.items() if k in self._keys and can_be_kept(v)}
         if (kept or photo) and self._db and self._is_writable:
             self._pending.append((content, kept, photo))
 
@@ -111,7 +118,7 @@ class Store:
                 return otherwise
             try:
                 return action(self._db)
-            except sqlite3.Error as error:
+            except (sqlite3.Error, MemoryError) as error:
                 if not is_damage(error):
                     self._leave_out(error)
                     return otherwise
@@ -121,8 +128,8 @@ class Store:
     def _read_content(self, photo: PhotoKey, db: Database) -> bytes | None:
         ask = "SELECT content, crc FROM files WHERE path = ? AND state = ?"
         for content, crc in db.execute(ask, (photo.path, photo.state)).fetchall():
-            if crc == _checksum(content, photo.state, zlib.crc32(photo.path)):
-                return bytes(content)
+            if crc == checksum(content, photo.state, zlib.crc32(photo.path)):
+                return content
             raise Damaged("a file's content is not the one that was written")
         return None
 
@@ -130,7 +137,7 @@ class Store:
         rows = db.execute(self._select, (content,)).fetchall()  # an open cursor outlives `_close`
         seed = zlib.crc32(content)
         named = ((self._key_of[number], value, crc) for number, value, crc in rows)
-        return {key: _unpacked(value, crc, key, seed) for key, value, crc in named}
+        return {key: unpacked(value, crc, key, seed) for key, value, crc in named}
 
     def _write(self, count: int, db: Database) -> bool:
         with transaction(db):
@@ -138,7 +145,7 @@ class Store:
                 if photo:
                     _note(db, photo, content)
                 seed = zlib.crc32(content)
-                rows = [(content, self._id_of[k], *_packed(v, k, seed)) for k, v in results.items()]
+                rows = [(content, self._id_of[k], *packed(v, k, seed)) for k, v in results.items()]
                 db.executemany("INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?)", rows)
         return True
 
@@ -148,21 +155,36 @@ class Store:
             self._inode = inode(self._path)
             self._db = connect(self._path)
             self._inode = inode(self._path)
-            self._register(self._db)
-        except (OSError, sqlite3.Error) as error:
+            with transaction(self._db):
+                new = "INSERT OR IGNORE INTO keys (key) VALUES (?)"
+                self._db.executemany(new, ((key,) for key in self._keys))
+                self._number(self._db)
+            if len(self._id_of) < len(self._keys):
+                raise Damaged("a key is lost")
+        except (OSError, sqlite3.Error, MemoryError) as error:
+            self._close()
             if is_damage(error):
                 self._begin_anew(error)
             else:
-                self._close()
-                self._leave_out(error)
+                self._open_to_read(error)
 
-    def _register(self, db: Database) -> None:
-        """Give each key its number."""
-        with transaction(db):
-            new = "INSERT OR IGNORE INTO keys (key) VALUES (?)"
-            db.executemany(new, ((key,) for key in self._keys))
-            ids = dict(db.execute("SELECT key, id FROM keys"))
-        self._id_of = {key: ids[key] for key in self._keys}
+    def _open_to_read(self, problem: Exception) -> None:
+        """What is in it is used where it cannot be written, as on a read-only disk."""
+        try:
+            self._db = connect_to_read(self._path)
+            self._number(self._db)
+        except (OSError, sqlite3.Error, MemoryError):
+            self._close()
+            self._leave_out(problem)
+        else:
+            self._is_writable = False
+            text = "the cache %s cannot be written: %s; what is in it is used"
+            logger.warning(text, self._path, _said(problem))
+
+    def _number(self, db: Database) -> None:
+        """Find the number of each key."""
+        ids = dict(db.execute("SELECT key, id FROM keys"))
+        self._id_of = {key: ids[key] for key in self._keys if key in ids}
         self._key_of = {number: key for key, number in self._id_of.items()}
         self._select = (
             "SELECT key, value, crc FROM results WHERE content = ? "
@@ -175,7 +197,7 @@ class Store:
         if not self._may_begin_anew:  # once a run: a bad disk would never come to an end
             self._leave_out(damage)
             return
-        self._may_begin_anew = False
+        self._may_begin_anew, self._is_writable = False, True
         try:
             if self._inode == inode(self._path):  # else another run has begun a new one
                 remove(self._path)
@@ -192,8 +214,8 @@ class Store:
         if not self._is_writable:
             self._close()
             return
-        text = problem.strerror if isinstance(problem, OSError) else problem
-        logger.warning("the cache %s cannot be used: %s; going on without it", self._path, text)
+        text = "the cache %s cannot be used: %s; going on without it"
+        logger.warning(text, self._path, _said(problem))
         self._is_writable = False
         self._pending.clear()
 
@@ -206,7 +228,7 @@ class Store:
 def _note(db: Database, photo: PhotoKey, content: bytes) -> None:
     """That a file has this content; what was known of another that no file has any more goes."""
     before = db.execute("SELECT content FROM files WHERE path = ?", (photo.path,)).fetchall()
-    crc = _checksum(content, photo.state, zlib.crc32(photo.path))
+    crc = checksum(content, photo.state, zlib.crc32(photo.path))
     row = (photo.path, photo.state, content, crc)
     db.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", row)
     for old in before:
@@ -217,25 +239,5 @@ def _note(db: Database, photo: PhotoKey, content: bytes) -> None:
         )
 
 
-def _can_be_kept(value: Value) -> bool:
-    """Whether it comes back as it was: vectors, and what JSON has a type for."""
-    plain = (str, int, float, bool, type(None))
-    return isinstance(value, np.ndarray) or all(type(item) in plain for item in value)
-
-
-def _packed(value: Value, key: str, seed: int) -> tuple[str | bytes, int]:
-    is_vector = isinstance(value, np.ndarray)
-    packed = value.astype("<f4").tobytes() if is_vector else json.dumps(value)
-    return packed, _checksum(packed, key, seed)
-
-
-def _unpacked(packed: str | bytes, checksum: int, key: str, seed: int) -> Value:
-    if _checksum(packed, key, seed) != checksum:
-        raise Damaged("a value is not the one that was written")
-    return np.frombuffer(packed, "<f4") if isinstance(packed, bytes) else json.loads(packed)
-
-
-def _checksum(packed: str | bytes, key: str, seed: int) -> int:
-    """Of a value and of what it belongs to: SQLite has none, and a damaged page can look whole."""
-    data = packed if isinstance(packed, bytes) else packed.encode()
-    return zlib.crc32(data, zlib.crc32(key.encode(), seed))
+def _said(problem: Exception) -> str:
+    return getattr(problem, "strerror", None) or one_line(problem)

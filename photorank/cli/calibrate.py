@@ -11,6 +11,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from photorank.utils.text import say, say_lines
+
 from .arguments import add_table
 
 
@@ -55,15 +57,15 @@ def run(
         raise ValueError("nothing to do: give --labels FILE, --suggest N or --sensitivity")
     measured = load(table or places.newest_table())
     if sensitivity:
-        print(degraded.as_text(degraded.sensitivity(measured, profile)))
+        say_lines(degraded.as_text(degraded.sensitivity(measured, profile)))
     if suggest is not None:
         target = calibrate.check_new(output or places.free("to_label", ".csv"))
         chosen = suggestion.suggest(measured, suggest, profile, tags)
         io.write_table(chosen, target)
-        print(f"wrote {target}: fill in 1 or 0 for {len(chosen)} photos, then --labels {target}")
+        say(f"wrote {target}: fill in 1 or 0 for {len(chosen)} photos, then --labels {target}")
     elif labels:
         target = calibrate.check_new(output or places.free("tags", ".toml"))
         found = calibrate.calibrate(measured, labels, profile, precision, recall, tags)
-        print(found.report())
-        print(f"wrote {found.save(target)}; use it: photorank tag DIR --profile {target}")
-        print(f"look at {found.plot(Path('results', f'{target.stem}_detection.png'))}")
+        say_lines(found.report())
+        say(f"wrote {found.save(target)}; use it: photorank tag DIR --profile {target}")
+        say(f"look at {found.plot(Path('results', f'{target.stem}_detection.png'))}")

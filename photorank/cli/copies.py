@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from photorank.utils.text import say
+
 from .arguments import add_switches
 
 if TYPE_CHECKING:
@@ -70,4 +72,4 @@ def copy_best(table: pd.DataFrame, wanted: Copying) -> None:
     done = "would be" if wanted.dry_run else "are"
     others = len(set(folder.glob("*")) - set(made))
     beside = f", beside {plural(others, 'other file')} that lay there" if others else ""
-    print(f"{len(made)} photos {done} in {folder}{beside}")
+    say(f"{len(made)} photos {done} in {folder}{beside}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from photorank.utils.text import say
+
 from .arguments import add_settings, the_settings
 
 
@@ -18,4 +20,4 @@ def run(config: str | None = None, **flags: Any) -> None:
 
     the_settings(flags, config)
     for name, place in download(**flags).items():
-        print(f"{name}: {place}")
+        say(f"{name}: {place}")

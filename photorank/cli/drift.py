@@ -9,6 +9,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from photorank.utils.text import say, say_lines
+
 from . import DONE, DRIFTED
 from .arguments import Names
 
@@ -49,7 +51,7 @@ def run(
     if json:
         print_json(found)
     else:
-        print(as_text(found))
+        say_lines(as_text(found))
         for path in files:
-            print(f"look at {path}")
+            say(f"look at {path}")
     return DRIFTED if found["drifted"] else DONE

@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from photorank.utils.text import say, say_lines
+
 from .arguments import LABELS, add_table
 
 
@@ -35,9 +37,9 @@ def run(
     found = evaluate.evaluate(ranked, labels)
     show.warn_of_gone(ranked)
     if not json:
-        print(proxy_metrics.as_text(found))
+        say_lines(proxy_metrics.as_text(found))
         if labels is not None:
-            print(agreement.as_text(found["agreement"]))
+            say_lines(agreement.as_text(found["agreement"]))
     files = [evaluate.write(found, path.stem), *evaluate.draw(ranked, path.stem, top_k)]
     if labels is not None and found["agreement"]["spearman"]:  # else there is no order to compare
         agreed = found["agreement"]
@@ -46,6 +48,6 @@ def run(
         summary.print_json(found)
         return
     for file in files:
-        print(f"look at {file}")
-    print(f"for a page with thumbnails and reasons: {places.own_command()} show {path}")
-    print(f"Proxy metrics: {proxy_metrics.as_line(found)}")
+        say(f"look at {file}")
+    say(f"for a page with thumbnails and reasons: {places.own_command()} show {path}")
+    say(f"Proxy metrics: {proxy_metrics.as_line(found)}")

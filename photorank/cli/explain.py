@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from photorank.utils.text import say_lines
+
 
 def add_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
     parser.add_argument("file", metavar="FILE", help="a photo of the table, by name or path")
@@ -19,6 +21,6 @@ def run(file: str, table: str | None = None) -> None:
 
     path = table or places.newest_table()
     try:
-        print(explain(load(path), file))
+        say_lines(explain(load(path), file))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from photorank.utils.logging import set_up_logging
-from photorank.utils.words import near, shortened
+from photorank.utils.words import near, printable, shortened
 
 from .. import __version__
 from . import DONE, INTERRUPTED, TERMINATED, WRONG_USE
@@ -66,6 +66,7 @@ def main(argv: Sequence[str]) -> int:
     3: done, and the photos have drifted (`drift` and `watch --once`); 130: interrupted; 143: ended
     by SIGTERM.
     """
+    _open_streams()
     name, *words = _with_command(argv)
     command = importlib.import_module(f".{name}", __package__)
     parser = _Parser(
@@ -77,8 +78,6 @@ def main(argv: Sequence[str]) -> int:
     seldom = "show the flags that are seldom needed too"
     parser.add_argument("--help_all", action="help", help=seldom)
     arguments = vars(parser.parse_args(words))
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="surrogateescape")  # file names need not be UTF-8
     try:
         _prepare()
         return command.run(**arguments) or DONE
@@ -86,15 +85,33 @@ def main(argv: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except KeyboardInterrupt:
-        print("photorank: interrupted; no file is half-written", file=sys.stderr)
+        _complain("interrupted; no file is half-written")
         return INTERRUPTED
     except _Terminated:
-        print("photorank: ended; no file is half-written", file=sys.stderr)
+        _complain("ended; no file is half-written")
         return TERMINATED
     except (ValueError, ImportError, OSError) as error:
-        said = shortened(str(error), lambda text: len(text) <= _LONGEST)
-        print(f"photorank: {said}", file=sys.stderr)
+        _complain(shortened(str(error), lambda text: len(text) <= _LONGEST))
         return WRONG_USE
+
+
+def _open_streams() -> None:
+    """Standard streams that are closed (`>&-`) lead nowhere: a file of ours would take their place.
+
+    What a stream's encoding lacks is written as escapes.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _complain(text: str) -> None:
+    try:
+        print(f"photorank: {printable(text)}", file=sys.stderr, flush=True)
+    except OSError:  # a full disk: what is left in it must not be tried again at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 class _Parser(argparse.ArgumentParser):
@@ -105,7 +122,7 @@ class _Parser(argparse.ArgumentParser):
         wrong = message.partition("unrecognized arguments: ")[2].split(" ")[0].split("=")[0]
         hint = near(wrong, self._option_string_actions) if wrong.startswith("--") else ""
         more = hint if "did you mean" in hint else f"{self.prog} --help_all says what may be typed"
-        self.exit(WRONG_USE, f"{self.prog}: {message}; {more}\n")
+        self.exit(WRONG_USE, printable(f"{self.prog}: {message}; {more}") + "\n")
 
 
 def _with_command(argv: Sequence[str]) -> list[str]:
@@ -147,6 +164,10 @@ def _prepare() -> None:
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
     hush_libtiff()
     set_up_logging(logging.WARNING)  # a command with settings asks for more, if at all
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise ValueError("the folder that this runs in is gone: change to another one") from error
 
     def end(*_: object) -> None:
         raise _Terminated

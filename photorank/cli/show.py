@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from photorank.utils.text import say
+
 from . import copies
 from .arguments import add_table
 
@@ -33,5 +35,5 @@ def run(
     show.warn_of_gone(ranked)
     page = Path(html) if html else Path("results", f"{path.stem}.html")
     show.show(ranked, page, path.stem)
-    print(f"look at {page}")
+    say(f"look at {page}")
     copies.copy_best(ranked, copying)

@@ -18,7 +18,8 @@ from rich.text import Text
 from photorank.ranking.classes import CLASSES
 from photorank.ranking.tags import Tagged
 from photorank.utils.rows import failed, measured_rows
-from photorank.utils.words import plural, printable
+from photorank.utils.text import say
+from photorank.utils.words import kinds, plural, printable
 
 from ..table.record import Record, record_of
 
@@ -40,14 +41,14 @@ def print_summary(table: pd.DataFrame, record: Record, written: Sequence[Path]) 
             console.print(line)
     print(*(line.rstrip() for line in drawn.get().splitlines()), sep="\n")
     for path in written:
-        print(f"wrote {path}")
+        say(f"wrote {path}")
 
 
 def _lines(table: pd.DataFrame, record: Record, width: int) -> Iterator[str | Text | Table]:
     count = counted(record["ranked"], "ranked", record["failed"], record)
     yield f"{count} ({record['seconds']:.1f} s)"
     for line in _failures(table[failed(table)]):
-        yield Text(line, "red")
+        yield Text(printable(line), "red")
     if record.get("near_duplicates"):
         became = _WHAT_BECAME[record["settings"]["dedup"]]
         yield f"{record['near_duplicates']} of them near-duplicates of a better one: {became}"
@@ -70,7 +71,7 @@ def _failures(failed: pd.DataFrame) -> list[str]:
 
 def counted(done: int, what: str, failed: int, record: Record) -> str:
     """How many photos something was done with, how many failed, and what else lay there."""
-    skipped = ", ".join(f"{n} {printable(kind)}" for kind, n in record.get("skipped", {}).items())
+    skipped = kinds(record.get("skipped", {}))
     raws = record.get("raw_beside_jpeg")
     return (
         f"{plural(done, 'photo')} {what}, {failed} failed"
@@ -100,11 +101,12 @@ def _best_and_worst(ranked: pd.DataFrame, weights: Mapping[str, float], columns:
     above = parts.loc[shown.index] - (parts.mean() if len(ranked) > 1 else 0)
     width = max(16, min(40, columns // 2 - 8))
     files = [printable(file, width) for file in shown["file"]]
-    table.add_column("rank", justify="right", min_width=4)
-    table.add_column("score", justify="right", min_width=5)
-    table.add_column("file", no_wrap=True, min_width=max(map(cell_len, files)))
-    table.add_column(why, no_wrap=True, overflow="ellipsis")
-    room = columns - max(map(cell_len, files)) - len("rank  score    ")
+    taken = max(map(cell_len, files))
+    room = max(8, columns - taken - len("rank  score    "))
+    table.add_column("rank", justify="right", no_wrap=True, min_width=4)
+    table.add_column("score", justify="right", no_wrap=True, min_width=5)
+    table.add_column("file", no_wrap=True, min_width=taken)
+    table.add_column(why, no_wrap=True, overflow="ellipsis", max_width=room)
     for place, ((_, row), reasons) in enumerate(
         zip(shown.iterrows(), _reasons(above), strict=True)
     ):
@@ -123,7 +125,7 @@ def _reasons(above: pd.DataFrame) -> list[list[str]]:
     for _, row in above.iterrows():
         most = row[row.abs() >= 0.005].sort_values(key=abs, ascending=False).head(3)
         names = (str(name).removesuffix("_contribution") for name in most.index)
-        reasons.append([f"{n} {v:+.2f}" for n, v in zip(names, most, strict=True)])
+        reasons.append([f"{printable(n)} {v:+.2f}" for n, v in zip(names, most, strict=True)])
     return reasons
 
 

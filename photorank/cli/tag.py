@@ -10,6 +10,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from photorank.utils.text import say, say_lines
+
 from . import DONE, SOME_FAILED
 from .arguments import add_input, add_settings, the_input, the_settings
 
@@ -49,8 +51,8 @@ def run(inputs: list[str], config: str | None = None, output_dir: str = "", **fl
     tagged, found = told(table, profile)
     written = tag.save(tagged, found, folder)
     if not settings.quiet:
-        print(summary.of_tags(tagged, found, beside))
+        say_lines(summary.of_tags(tagged, found, beside))
         for path in written:
-            print(f"wrote {path}")
+            say(f"wrote {path}")
     summary.check_any_read(tagged, written)
     return SOME_FAILED if settings.strict and failed(tagged).any() else DONE

@@ -10,6 +10,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from photorank.utils.text import say, say_lines
+from photorank.utils.words import printable
+
 from .arguments import LABELS, Names, add_settings, the_settings
 
 _OWN = ("labels", "trials", "seed", "columns", "max_photos")
@@ -52,15 +55,15 @@ def run(
     settings = the_settings(given, config)
     chosen = Path(source or places.newest_table_or_demo())
     if source is None:
-        print(f"tuning on {chosen}, the newest table (photorank tune TABLE takes another)")
+        say(f"tuning on {chosen}, the newest table (photorank tune TABLE takes another)")
     plan = Plan.of(chosen, settings, NO_COPIES, may_fetch=True)
     check_output(Path(output))
     plan.fetch()
     tuned = tune(plan, **own)
-    print(f"{chosen}: {tuned.report()}")
+    say_lines(f"{printable(str(chosen))}: {tuned.report()}")
     again = ", in the place of an earlier one" if Path(output).expanduser().exists() else ""
-    print(f"wrote {tuned.save(output)}{again}")
+    say(f"wrote {tuned.save(output)}{again}")
     if tuned.is_better:
-        print(f"to rank by these weights: photorank rank DIR --weights {output}")
+        say(f"to rank by these weights: photorank rank DIR --weights {output}")
     name = chosen.stem if chosen.is_file() else chosen.resolve().name
-    print(f"look at {tuned.plot(Path('results', f'tuning_{name}.png'))}")
+    say(f"look at {tuned.plot(Path('results', f'tuning_{name}.png'))}")

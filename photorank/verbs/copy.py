@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from photorank.features.photo.header import is_photo
 from photorank.utils import io
 from photorank.utils.logging import logger
 from photorank.utils.rows import measured_rows
-from photorank.utils.words import fitting
+from photorank.utils.words import fitting, printable
 
 from ..table.columns import check_columns
 
@@ -21,7 +22,8 @@ def copy(
 ) -> list[Path]:
     """Copy the photos of `table` into a folder: 001_IMG_2041.jpg, 002_..., in the order of the table.
 
-    Nothing is overwritten: a photo that is there already (same name, same bytes) is left as it is,
+    Only what would be measured is copied (docs/commands.md), whatever the table names. Nothing is
+    overwritten: a photo that is there already (same name, same bytes) is left as it is,
     and if anything else stands in the way, nothing is copied at all.
 
     Args:
@@ -33,7 +35,7 @@ def copy(
 
     Raises:
         ValueError: not a ranked table, another file in the way, or not one photo that is still
-            where it was ranked.
+            where it was ranked and is one.
     """
     check_columns(table, "path")
     folder = Path(os.path.abspath(os.path.expanduser(to)))
@@ -42,8 +44,9 @@ def copy(
     if blocked:
         links = all(t.is_symlink() and t.resolve() == s.resolve() for s, t in blocked)
         what = "exist as links to these photos" if links else "exist and differ"
+        name = printable(blocked[0][1].name)
         raise ValueError(
-            f"{len(blocked)} of {len(plan)} files {what} in {folder} (first: {blocked[0][1].name}): "
+            f"{len(blocked)} of {len(plan)} files {what} in {folder} (first: {name}): "
             "nothing was copied; give another folder"
         )
     for source, target in plan:
@@ -62,15 +65,20 @@ def _place(source: Path, part: Path, link: bool) -> None:
 def _copies(photos: pd.DataFrame, folder: Path) -> list[tuple[Path, Path]]:
     """Pairs of a photo that is still there and the place that it goes to."""
     digits = max(3, len(str(len(photos))))
-    sources = [Path(path) for path in photos["path"]]
+    sources = [Path(str(path)) for path in photos["path"]]
     pairs = [(s, folder / fitting(f"{i:0{digits}}_{s.name}")) for i, s in enumerate(sources, 1)]
-    gone = [source for source, _ in pairs if not source.is_file()]
-    if gone:
-        said = f"{len(gone)} of {len(pairs)} photos are no longer there (first: {gone[0]})"
-        if len(gone) == len(pairs):
-            raise ValueError(f"{said}: rank the folder again")
+    gone = [source for source in sources if not os.path.isfile(source)]
+    none = [source for source in sources if os.path.isfile(source) and not is_photo(source)]
+    said = "; ".join(
+        f"{len(some)} of {len(pairs)} photos are {what} (first: {printable(str(some[0]))})"
+        for some, what in ((gone, "no longer there"), (none, "none, by name or content"))
+        if some
+    )
+    if said and len(gone) + len(none) == len(pairs):
+        raise ValueError(f"{said}: rank the folder again")
+    if said:
         logger.warning("%s: they are not copied", said)
-    return [pair for pair in pairs if pair[0] not in set(gone)]
+    return [pair for pair in pairs if pair[0] not in {*gone, *none}]
 
 
 def _in_the_way(source: Path, target: Path, link: bool) -> bool:

@@ -17,6 +17,7 @@ import pandas as pd
 
 from photorank.evaluation.pages.contact_sheet import contact_sheet
 from photorank.evaluation.plots import montage as montages
+from photorank.features.photo.header import is_photo
 from photorank.features.photo.image import Photo, PhotoError
 from photorank.features.quality import MOST
 from photorank.ranking.classes import LOOKS
@@ -24,7 +25,7 @@ from photorank.utils import io
 from photorank.utils.cells import truths
 from photorank.utils.logging import logger
 from photorank.utils.rows import measured_rows
-from photorank.utils.words import nearest
+from photorank.utils.words import nearest, printable
 
 from ..table.columns import check_columns, columns_of
 from ..table.labels import rows_named
@@ -97,8 +98,7 @@ def warn_of_gone(table: pd.DataFrame) -> None:
     paths = measured_rows(table)["path"]
     gone = sum(not os.path.exists(str(path)) for path in paths)
     if gone:
-        count = "none" if gone == len(paths) else f"{gone}"
-        can = "can" if gone == len(paths) else "cannot"
+        count, can = ("none", "can") if gone == len(paths) else (gone, "cannot")
         logger.warning("%s of the %d photos %s be opened: moved since?", count, len(paths), can)
 
 
@@ -153,7 +153,7 @@ def explain(table: pd.DataFrame, file: str | os.PathLike[str]) -> Explanation:
     effects = [_effect(ranked, row, column) for column in _weighted(ranked)]
     numbers = pd.DataFrame(effects, columns=["column", *_FORMATS]).set_index("column")
     numbers = numbers.sort_values("against_mean", key=abs, ascending=False)
-    place = f"{row['file']} is number {row['rank']:.0f} of {len(ranked)}"
+    place = f"{printable(row['file'])} is number {row['rank']:.0f} of {len(ranked)}"
     gains = _in_words(numbers[numbers["against_mean"] > 0.005])
     losses = _in_words(numbers[numbers["against_mean"] < -0.005])
     sentences = [
@@ -234,9 +234,9 @@ def _in_words(numbers: pd.DataFrame) -> str:
 
 
 def _picture(path: str) -> np.ndarray | None:
-    """A photo's canonical picture, None if it cannot be opened any more."""
+    """A photo's canonical picture, None if it cannot be opened any more or is none."""
     try:
-        return Photo.open(path).view()
+        return Photo.open(path).view() if is_photo(path) else None
     except PhotoError:
         return None
 

@@ -21,6 +21,7 @@ from photorank.ranking.fusion import Scale
 from photorank.utils import io
 from photorank.utils.find import checked_folder, real
 from photorank.utils.logging import each_once, logger
+from photorank.utils.text import say_lines
 from photorank.utils.words import printable
 
 from ..plan import Plan
@@ -72,7 +73,7 @@ def watch(
     failed, due, logged = 0, 0.0, set[str]()
     with journal.opened(output) as db:
         known = journal.resume(db, output, rule.columns, rule.record)
-        _say(rule, f"{len(known):,} photos scored so far; scores go to {output}")
+        _say(rule, f"{len(known):,} photos scored so far; scores go to {printable(str(output))}")
         full = len(known) // window
         drifted = _compare(rule, db, range(full - 1, full))  # how it stands
         try:
@@ -244,4 +245,4 @@ def _say_score(rule: _Rule, row: Mapping[str, Any]) -> bool:
 
 def _say(rule: _Rule, text: str, even_if_quiet: bool = False) -> None:
     if even_if_quiet or not rule.quiet:
-        print(text, flush=True)
+        say_lines(text)
