@@ -47,8 +47,11 @@ def explained(target: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def alone(target: Path) -> Iterator[Path]:
+def alone(target: Path, record: Path | None = None) -> Iterator[Path]:
     """A folder beside `target` to prepare it in, while no other process does; gone afterwards.
+
+    Args:
+        record: what `target` shares with other files, so that of all of them one is prepared at a time.
 
     Raises:
         ValueError: another one is at it, and does not end soon.
@@ -56,7 +59,7 @@ def alone(target: Path) -> Iterator[Path]:
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     _sweep(target.parent)
-    place = target.with_name(fitting(f"{_MARK}{target.name}"))
+    place = target.with_name(fitting(f"{_MARK}{(record or target).name}"))
     lock = _wait(place, target)
     try:
         owner = f"{_HOST}-{os.getpid()}-"

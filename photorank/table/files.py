@@ -55,7 +55,7 @@ def write(
         unmeasured: the list; with no row there is none afterwards, None leaves what there is.
     """
     record, failures = _beside(target, ".meta.json"), _beside(target, ".failed.csv")
-    with whole.explained(target), whole.alone(record) as folder:
+    with whole.explained(target), whole.alone(target, record) as folder:
         part, both, last, missing = (folder / n for n in ("table", "both", "last", "failed"))
         io.table_as(io.check_table_suffix(target), table)(part)
         about = about | {"sha256": io.digest(part)}
