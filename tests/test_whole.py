@@ -29,7 +29,8 @@ def table(mark, photos=40):
              "note": "x" * 400, "error": None} for i in range(photos)]
     rows.append({"file": "z.jpg", "error": f"lost by {mark}"})
     made = pd.DataFrame(rows)
-    made.attrs["photorank"] = {"scale": {"mark": mark}, "columns": []}
+    notes = ["a record larger than its table" + "x" * 50_000]
+    made.attrs["photorank"] = {"scale": {"mark": mark}, "columns": [], "notes": notes}
     return made
 
 def forked(work):
