@@ -2,45 +2,39 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
-import errno
 import hashlib
 import importlib.util
 import itertools
 import json
 import os
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from . import whole
 from .cells import TEXT
-from .words import fitting
 
 TABLE_SUFFIXES = (".csv", ".json", ".parquet")
 _ROWS_AT_ONCE = 256
-_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
 
 def write(path: str | os.PathLike[str], fill: Callable[[Path], Any]) -> None:
-    """Let `fill` write a temporary file beside `path`, then rename it: all or nothing.
+    """Let `fill` write a file of the same name elsewhere, which then takes its place, all or nothing.
 
     Raises:
-        ValueError: it cannot be written (no permission, disk full); nothing is left behind.
+        ValueError: it cannot be written (no permission, disk full, another photorank is at it);
+            nothing is left behind.
     """
     target = Path(path)
-    partial = target.with_name(fitting(f".{os.getpid()}.{target.name}"))
-    with _explained(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            fill(partial)
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
+    with whole.explained(target), whole.alone(target) as folder:
+        part = folder / target.name
+        fill(part)
+        whole.put([(part, target)])
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
@@ -66,15 +60,6 @@ def write_figures(path: str | os.PathLike[str], made_by: str, figures: Mapping[s
     return write_ours(path, lambda part: part.write_text(text, encoding="utf-8"))
 
 
-@contextlib.contextmanager
-def _explained(target: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        way = "make room or give another place" if error.errno in _FULL else "give another place"
-        raise ValueError(f"cannot write {target}: {error.strerror or error}; {way}") from error
-
-
 def check_writable(path: str | os.PathLike[str]) -> None:
     """Find out before the work, not after it, that a file can be written at `path`.
 
@@ -84,22 +69,21 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     target = Path(path)
     if target.exists() and not target.is_file():
         raise ValueError(f"cannot write {target}: it is not a regular file; give another place")
-    probe = target.with_name(f".{os.getpid()}.probe")
-    with _explained(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
+    with whole.explained(target), whole.alone(target) as folder:
+        Path(folder, "probe").touch()
 
 
 def same_bytes(one: Path, other: Path) -> bool:
     """Whether two files hold the same, whatever their times say."""
     if one.stat().st_size != other.stat().st_size:
         return False
-    digests = set()
-    for path in (one, other):
-        with path.open("rb") as file:
-            digests.add(hashlib.file_digest(file, "sha256").digest())
-    return len(digests) == 1
+    return digest(one) == digest(other)
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def frame(rows: Iterable[Mapping[str, Any]], columns: Iterable[str] | None = None) -> pd.DataFrame:
@@ -143,13 +127,17 @@ def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     Raises:
         ValueError: another suffix, or it cannot be written.
     """
+    write(path, table_as(check_table_suffix(path), table))
+
+
+def table_as(suffix: str, table: pd.DataFrame) -> Callable[[Path], Any]:
+    """What writes a table into a file, as `write_table` does by the suffix."""
     writers: dict[str, Callable[[Path], Any]] = {
         ".csv": lambda p: p.write_bytes(_csv_bytes(table)),
         ".json": lambda p: p.write_text(_json_records(table), encoding="utf-8"),
         ".parquet": lambda p: _write_parquet(table, p),
     }
-    suffix = check_table_suffix(path)
-    write(path, writers[suffix])
+    return writers[suffix]
 
 
 def _csv_bytes(table: pd.DataFrame) -> bytes:

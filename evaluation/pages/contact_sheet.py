@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import quote
 
 import jinja2
@@ -32,7 +32,7 @@ _QUALITY = 68  # a thumbnail takes 7 to 10 kB
 
 def contact_sheet(
     table: pd.DataFrame,
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | IO[bytes],
     thumbnail: Thumbnail,
     title: str = "",
     relative_to: str | os.PathLike[str] | None = None,
@@ -48,8 +48,8 @@ def contact_sheet(
         table: ranked photos with `final_score`; `rank`, `file`, `path`, `dup_group`, `dup_keeper`,
             `face_present`, `quality_class`, `tags`, `tag_reasons`, `semantic_tags`,
             `semantic_scores`, `error` and `<column>_contribution` are used where they are there.
-        path: where to write. The file grows as thumbnails come: write it to a temporary place and
-            rename it to have it whole or not at all.
+        path: where to write, or an open file. It grows as thumbnails come: write it to a temporary
+            place and rename it to have it whole or not at all.
         thumbnail: takes a photo's path, returns an upright RGB array (h, w, 3) of any size, or the
             bytes of a small JPEG, or None for a photo that cannot be opened any more.
         title: the heading, such as the folder's name.
@@ -80,7 +80,7 @@ def contact_sheet(
         failed=[{"name": _name(row), "error": row["error"]} for row in lost.to_dict("records")],
         thumbnail=lambda path: _data_uri(thumbnail(path)),
         address=partial(_address, relative_to=relative_to),
-    ).dump(os.fspath(path), encoding="utf-8")
+    ).dump(os.fspath(path) if isinstance(path, os.PathLike) else path, encoding="utf-8")
 
 
 def _page() -> jinja2.Template:

@@ -14,6 +14,9 @@ import pandas as pd
 
 from photorank.utils import io
 
+from . import files
+from .record import record_of
+
 Journal = sqlite3.Connection
 
 Stamp = tuple[int, str, str]
@@ -66,7 +69,7 @@ def opened(output: Path) -> Iterator[Journal]:
 def resume(
     db: Journal, output: Path, columns: list[str], record: Mapping[str, Any]
 ) -> dict[str, Stamp]:
-    """The photos that have a row; the record is written beside the table.
+    """The photos that have a row.
 
     Raises:
         ValueError: the table was begun with another record, or has been given other columns.
@@ -86,7 +89,6 @@ def resume(
     if not begun:
         with db:
             db.execute("INSERT INTO about VALUES (?, 0)", (text,))
-    io.write_text(output.with_name(f"{output.stem}.meta.json"), f"{text}\n")
     rows = db.execute("SELECT file, bytes, modified, changed FROM photos")
     return {os.fsdecode(file): (size, *times) for file, size, *times in rows}
 
@@ -109,9 +111,10 @@ def table(db: Journal, columns: list[str], rows: int = -1, start: int = 0) -> pd
 
 
 def export(db: Journal, output: Path, columns: list[str]) -> None:
-    """Write the table anew, all or nothing, if it lacks a row or is gone."""
+    """Write the table anew, with its record, if it lacks a row or is gone."""
     (is_done,) = db.execute("SELECT exported FROM about").fetchone()
     if not is_done or not output.exists():
-        io.write_table(table(db, columns), output)
+        found = table(db, columns)
+        files.write(found, record_of(found), output)
         with db:
             db.execute("UPDATE about SET exported = 1")

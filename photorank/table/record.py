@@ -37,7 +37,9 @@ class Record(TypedDict, total=False):
     `table`: the file that was ranked), `found`,
     `beyond_limit`, `skipped` (files by suffix), `excluded`, `raw_beside_jpeg`, `columns`
     (declarations). Ranking: `photorank` (version), `settings`, `ranked`, `failed`,
-    `near_duplicates`, `weights`, `scale`, `notes`, `seconds`, `tags`. `watch`: by it.
+    `near_duplicates`, `weights`, `scale`, `notes`, `seconds`, `tags`. `watch`: by it. In a sidecar
+    alone: `sha256` of the bytes of the table that it is of, and `others`, the records of tables that
+    share the sidecar, and of the one that is just being replaced.
     """
 
     photorank: str
@@ -60,6 +62,8 @@ class Record(TypedDict, total=False):
     seconds: float
     tags: TagRecord
     watch: bool
+    sha256: str
+    others: list[dict[str, Any]]
 
 
 class _Declared(BaseModel):
@@ -80,9 +84,9 @@ def _model(kind: type, **others: Any) -> type[BaseModel]:
     return create_model(kind.__name__, __config__=ConfigDict(strict=True), **types)
 
 
-_RECORD = _model(
-    Record, columns=Annotated[list[_Declared], Field(max_length=5_000)], tags=_model(TagRecord)
-)
+_COLUMNS = Annotated[list[_Declared], Field(max_length=5_000)]
+_OTHER = _model(Record, columns=_COLUMNS, tags=_model(TagRecord))
+_RECORD = _model(Record, columns=_COLUMNS, tags=_model(TagRecord), others=list[_OTHER])  # type: ignore[valid-type]
 
 
 def record_of(table: pd.DataFrame) -> Record:
@@ -115,3 +119,22 @@ def read_record(path: Path) -> Record:
     except (OSError, ValueError) as error:
         problem = f"damaged ({error})"
     raise ValueError(f"{path} is {problem}: move it away, or rank the photos again")
+
+
+def of_table(sidecar: Record, digest: str) -> Record | None:
+    """The record in a sidecar of the table with this digest; None: it is of others.
+
+    One without any digest is of whatever table it lies beside.
+    """
+    every = cast(list[Record], [sidecar, *sidecar.get("others", [])])
+    own = next((record for record in every if record.get("sha256", digest) == digest), None)
+    return own and _without(own, "sha256", "others")
+
+
+def of_columns(sidecar: Record) -> Record:
+    """What holds also of a table that was changed since: what its columns are."""
+    return _without(sidecar, *set(sidecar) - {KEY, "columns", "tags"})
+
+
+def _without(record: Record, *names: str) -> Record:
+    return cast(Record, {name: value for name, value in record.items() if name not in names})

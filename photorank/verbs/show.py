@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from html import escape
+from io import BytesIO
 from pathlib import Path
 from shutil import get_terminal_size
 from textwrap import TextWrapper
@@ -59,10 +59,9 @@ def show(
         ValueError: not a ranked table, or a place that cannot be written.
     """
     if html is None:
-        with tempfile.TemporaryDirectory() as folder:
-            page = Path(folder, "page.html")
-            contact_sheet(table, page, _picture, title)
-            return Page(page.read_text(encoding="utf-8"))
+        page = BytesIO()
+        contact_sheet(table, page, _picture, title)
+        return Page(page.getvalue().decode())
     target = Path(html).expanduser()
     where = target.absolute().parent
     return io.write_ours(target, lambda part: contact_sheet(table, part, _picture, title, where))
