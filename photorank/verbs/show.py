@@ -149,7 +149,7 @@ def explain(table: pd.DataFrame, file: str | os.PathLike[str]) -> Explanation:
     """
     row = _row(table, file)
     ranked = measured_rows(table)
-    effects = [_effect(ranked, row, column) for column in _weighted(ranked)]
+    effects = [_effect(ranked, row, column["name"]) for column in _weighted(ranked)]
     numbers = pd.DataFrame(effects, columns=["column", *_FORMATS]).set_index("column")
     numbers = numbers.sort_values("against_mean", key=abs, ascending=False)
     place = f"{printable(row['file'])} is number {row['rank']:.0f} of {len(ranked)}"
@@ -213,10 +213,7 @@ def _weighted(table: pd.DataFrame) -> list[Mapping[str, Any]]:
     return [c for c in parts if table[f"{c['name']}_contribution"].ne(0).any()]
 
 
-def _effect(
-    ranked: pd.DataFrame, row: Mapping[str, Any], column: Mapping[str, Any]
-) -> tuple[Any, ...]:
-    name = column["name"]
+def _effect(ranked: pd.DataFrame, row: Mapping[str, Any], name: str) -> tuple[Any, ...]:
     norm, part = row[f"{name}_norm"], row[f"{name}_contribution"]
     worse = (ranked[f"{name}_norm"] < norm).mean()
     parts = ranked[f"{name}_contribution"]
