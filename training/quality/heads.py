@@ -146,9 +146,8 @@ def _scaled(head: nn.Linear, seen: Vectors, column: int, good: torch.Tensor) -> 
     """The same head in levels: nearest to the true ones."""
     slope, offset = _line(head, seen, column, good)
     with torch.no_grad():
-        head.weight *= slope
-        head.bias *= slope
-        head.bias += offset
+        head.weight.mul_(slope)
+        head.bias.mul_(slope).add_(offset)
     return head
 
 
