@@ -44,7 +44,7 @@ class Profile:
         thresholds: per tag the score from which on a photo has it; "all" for those not named.
         quality: what the quality class is made of (`classes.py`).
         evidence: per tag columns of which one must be at least so large for the tag to be told at all.
-        unless: per tag the tags that it contradicts: a photo with one of these has it not.
+        unless: per tag those it contradicts: it is not given where one of them scores .5 or more.
         suggestions: per tag what to do about it, a sentence with columns in braces.
         columns: the versions of the measurements that the thresholds were fitted to.
         made_by: what they were fitted to, in words and numbers.

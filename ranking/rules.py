@@ -10,7 +10,7 @@ import pandas as pd
 
 from .profiles import Profile, Rule
 
-_SURE = 0.95
+_SURE, _LIKELY = 0.95, 0.5
 _STEEPNESS = np.log(_SURE / (1 - _SURE))
 
 
@@ -62,12 +62,13 @@ def why_untold(values: pd.DataFrame, profile: Profile, tags: Iterable[str]) -> l
     return ["; ".join(texts) for texts in why]
 
 
-def without_contradictions(
-    has: Mapping[str, np.ndarray], unless: Mapping[str, Sequence[str]]
-) -> dict[str, np.ndarray]:
-    """Which photos have each tag: none that one of their other tags speaks against."""
-    others = {name: [has[o] for o in unless.get(name, ()) if o in has] for name in has}
-    return {name: ~np.any([~mask, *others[name]], axis=0) for name, mask in has.items()}
+def having(scores: Mapping[str, np.ndarray], profile: Profile) -> dict[str, np.ndarray]:
+    """Which photos have each tag: from its threshold on, unless one that it contradicts is likely."""
+    has = {}
+    for name, values in scores.items():
+        against = [scores[o] >= _LIKELY for o in profile.unless.get(name, ()) if o in scores]
+        has[name] = ~np.any([~(values >= profile.threshold(name)), *against], axis=0)
+    return has
 
 
 def _numbers(column: pd.Series[Any]) -> np.ndarray:

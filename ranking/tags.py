@@ -17,7 +17,7 @@ from photorank.utils.rows import measured_rows
 
 from .classes import are_lowest, quality_class, quality_score, reasons
 from .profiles import DUPLICATES, Profile
-from .rules import begins, score, untold, why_untold, without_contradictions
+from .rules import begins, having, score, untold, why_untold
 from .suggestions import suggestion
 
 TEXTS = ("quality_class", "tags", "tag_reasons", "suggestions")
@@ -62,9 +62,7 @@ def tag(table: pd.DataFrame, profile: Profile) -> Tagged:
     hidden = {name: untold(values, profile.evidence.get(name, {})) for name in judged}
     scores = {name: np.where(hidden[name], np.nan, sure) for name, (sure, _) in judged.items()}
     because = {name: why for name, (_, why) in judged.items()}
-    has = without_contradictions(
-        {name: scores[name] >= profile.threshold(name) for name in scores}, profile.unless
-    )
+    has = having(scores, profile)
     told = _told(values, profile, has, because)
     frame = _words(values, profile, scores, told)
     for name in scores:

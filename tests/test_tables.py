@@ -69,11 +69,24 @@ def test_numbers_are_told_by_the_whole_column(written: list[str], wanted: list[f
     assert not notes
 
 
-@pytest.mark.parametrize("column", ["file", "scene", "person", "photo_id", "imageId", "words"])
+@pytest.mark.parametrize("column", ["file", "scene", "person", "photo_id", "imageid", "Nr", "words"])
 def test_names_stay_names(tmp_path: Path, column: str) -> None:
     names = ["NA", "None", "null", "nan", "inf", "007", "1e5", "TRUE", "1,5"]
     (tmp_path / "t.csv").write_text(f"{column};v\n" + "".join(f"{n};1\n" for n in [*names, "x"]))
     assert read_table(tmp_path / "t.csv")[column].to_list() == [*names, "x"]
+
+
+def test_rows_in_which_nothing_stands_are_no_photos(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("file,v\na.jpg,1\n,\nb.jpg,2\n,\n")
+    assert read_table(tmp_path / "t.csv")["file"].to_list() == ["a.jpg", "b.jpg"]
+
+
+def test_points_that_are_taken_for_thousands_are_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "t.csv").write_text("file;v\na.jpg;1.250\nb.jpg;2.500\n")
+    assert read_table(tmp_path / "t.csv")["v"].to_list() == [1250, 2500]
+    assert "thousands separated by points" in caplog.text
 
 
 def test_a_column_that_names_rows_is_never_ranked(tmp_path: Path) -> None:

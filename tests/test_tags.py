@@ -111,7 +111,7 @@ def test_faults_of_several_columns() -> None:
     assert tagged(**moved) - {"well_exposed"} == {"blurry", "motion_blur"}
     assert tagged(blur_direction=1.8) == {"sharp", "well_exposed"}  # a photo of stripes
     assert tagged(edge_width=1.5) == {"well_exposed"}  # fog: wide edges, and yet not blurred
-    assert tagged(edge_width=0.5, blur_level=2.0) == {"sharp", "well_exposed"}  # nor the narrowest
+    assert tagged(edge_width=0.5, blur_level=2.0) == {"well_exposed"}  # the narrowest are not blurred
     assert "out_of_focus" in tagged(edge_width=1.5, blur_level=2.0)
     assert "underexposed" in tagged(brightness=0.2, underexposure_level=4.0)
     assert "underexposed" not in tagged(underexposure_level=4.0)  # a silhouette before a bright sky
@@ -128,6 +128,11 @@ def test_no_tag_contradicts_another() -> None:
     assert tagged(**soft) == {"blurry", "out_of_focus", "well_exposed"}
     blown = {"exposure": 1.0, "clipped_highlights": 0.4, "highlight_level": 1.0}
     assert "well_exposed" not in tagged(**blown)
+    both = {"blur_level": 2.0, "motion_blur_level": 2.0, "blur_direction": 1.2}
+    assert tagged(**both) == {"blurry", "motion_blur", "well_exposed"}
+    lenient = tags.tag(pd.DataFrame([FAULTLESS | {"blur_level": 1.3}]), Profile.load("lenient")).table
+    assert not lenient["is_sharp"][0]  # nor is it blurred enough to be called so
+    assert not lenient["is_blurry"][0]
     for name in profiles.names():
         profile = Profile.load(name)
         for tag, others in profile.unless.items():
@@ -182,7 +187,7 @@ def test_a_tag_without_its_columns_is_left_out_and_said() -> None:
 def test_the_reason_holds_the_value_and_where_the_tag_begins() -> None:
     (row,) = tags.tag(pd.DataFrame([FAULTLESS | {"contrast": 0.1}]), DEFAULT).told.values()
     assert row["low_contrast"][0] == "contrast 0.1 (below 0.25)"
-    assert row["sharp"][0] == "edge_width 0.6 (below 0.8)"
+    assert row["sharp"][0] == "edge_width 0.6 (below 0.8) and blur_level 0.2 (below 0.9)"
     lenient = Profile.load("lenient")
     (row,) = tags.tag(pd.DataFrame([FAULTLESS | {"contrast": 0.1}]), lenient).told.values()
     began = float(row["low_contrast"][0].split("below ")[1].rstrip(")"))

@@ -49,8 +49,8 @@ TEXT = frozenset(
 
 _HASH = re.compile("[0-9a-fA-F]{16}")
 _IDENTIFIER = re.compile(
-    r"(?i:file|path|image|file_?name|image_?name|name|title|scene|person|index|uuid|guid"
-    r"|unnamed: \d+|(?:.*[\W_])?id)|.*[a-z]I[dD]",
+    r"(?i:file|path|image|photo|picture|file_?name|image_?name|name|title|scene|person|index|uuid|guid"
+    r"|key|nr|no|number|nummer|bildnummer|unnamed: \d+|(?:.*[\W_]|image|photo|file|img)?id)|.*[a-z]I[dD]",
     re.DOTALL,
 )
 _LONGEST_CELL = 32_767  # as in Excel
@@ -184,6 +184,8 @@ def _numbers(
     texts = [str(cell).strip() if isinstance(cell, str) else cell for cell in column[numeric]]
     if any(isinstance(text, str) and "," in text for text in texts):
         said["decimal commas" if mark == COMMA else "thousands separated by commas"] = None
+    if mark == COMMA and any(isinstance(text, str) and "." in text for text in texts):
+        said["thousands separated by points"] = None
     plain = [text.translate(_PLAIN[mark]) if isinstance(text, str) else text for text in texts]
     floats = np.full(len(column), np.nan)
     floats[numeric] = [as_float(number) for number in plain]

@@ -69,7 +69,7 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
         with pd.option_context("mode.string_storage", "python"):  # pyarrow's refuses odd bytes
             table, said, decimal = readers[suffix](source)
         _check_names(table.columns)
-        table, found, notes = understood(table, decimal)
+        table, found, notes = understood(_without_empty_rows(table), decimal)
         for name in {"file", "path"} & {*table}:
             table[name] = pd.Series([*map(file_name, table[name])], table.index, dtype=object)
     except OSError as error:
@@ -91,6 +91,11 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     for note in notes:
         logger.warning("%s: %s", source.name, note)
     return table.copy()  # in one piece: pandas warns of a hundred columns that are one each
+
+
+def _without_empty_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Spreadsheets save rows in which nothing stands."""
+    return table.dropna(how="all").reset_index(drop=True)
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
