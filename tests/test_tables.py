@@ -205,12 +205,12 @@ def test_truths_of_a_table_in_hand(values: list[object]) -> None:
 
 def test_copies_are_known_by_what_they_hold(tmp_path: Path) -> None:
     photo = tmp_path / "a.jpg"
-    photo.write_bytes(b"one")
+    Image.new("RGB", (8, 8)).save(photo)
     table = pd.DataFrame({"file": ["a.jpg"], "path": [str(photo)]})
     (made,) = pr.copy(table, tmp_path / "best")
     os.utime(made, (1, 1))
     assert pr.copy(table, tmp_path / "best") == [made]
-    made.write_bytes(b"two")
+    Image.new("RGB", (8, 8), "red").save(made)
     shutil.copystat(photo, made)
     with pytest.raises(ValueError, match="1 of 1 files exist and differ"):
         pr.copy(table, tmp_path / "best")
