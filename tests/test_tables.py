@@ -69,7 +69,9 @@ def test_numbers_are_told_by_the_whole_column(written: list[str], wanted: list[f
     assert not notes
 
 
-@pytest.mark.parametrize("column", ["file", "scene", "person", "photo_id", "imageid", "Nr", "words"])
+@pytest.mark.parametrize(
+    "column", ["file", "scene", "person", "photo_id", "imageid", "Nr", "words"]
+)
 def test_names_stay_names(tmp_path: Path, column: str) -> None:
     names = ["NA", "None", "null", "nan", "inf", "007", "1e5", "TRUE", "1,5"]
     (tmp_path / "t.csv").write_text(f"{column};v\n" + "".join(f"{n};1\n" for n in [*names, "x"]))

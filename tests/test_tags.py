@@ -111,7 +111,9 @@ def test_faults_of_several_columns() -> None:
     assert tagged(**moved) - {"well_exposed"} == {"blurry", "motion_blur"}
     assert tagged(blur_direction=1.8) == {"sharp", "well_exposed"}  # a photo of stripes
     assert tagged(edge_width=1.5) == {"well_exposed"}  # fog: wide edges, and yet not blurred
-    assert tagged(edge_width=0.5, blur_level=2.0) == {"well_exposed"}  # the narrowest are not blurred
+    assert tagged(edge_width=0.5, blur_level=2.0) == {
+        "well_exposed"
+    }  # the narrowest are not blurred
     assert "out_of_focus" in tagged(edge_width=1.5, blur_level=2.0)
     assert "underexposed" in tagged(brightness=0.2, underexposure_level=4.0)
     assert "underexposed" not in tagged(underexposure_level=4.0)  # a silhouette before a bright sky
@@ -130,7 +132,9 @@ def test_no_tag_contradicts_another() -> None:
     assert "well_exposed" not in tagged(**blown)
     both = {"blur_level": 2.0, "motion_blur_level": 2.0, "blur_direction": 1.2}
     assert tagged(**both) == {"blurry", "motion_blur", "well_exposed"}
-    lenient = tags.tag(pd.DataFrame([FAULTLESS | {"blur_level": 1.3}]), Profile.load("lenient")).table
+    lenient = tags.tag(
+        pd.DataFrame([FAULTLESS | {"blur_level": 1.3}]), Profile.load("lenient")
+    ).table
     assert not lenient["is_sharp"][0]  # nor is it blurred enough to be called so
     assert not lenient["is_blurry"][0]
     for name in profiles.names():
