@@ -38,6 +38,10 @@ _OF_THE_MACHINE = (
 """Errors that a new file would bring too; at any other the file does not hold what was written."""
 
 
+TROUBLE = (sqlite3.Error, MemoryError, UnicodeDecodeError)
+"""What SQLite's module raises; the last where a damaged file makes an error's text unreadable."""
+
+
 class Damaged(sqlite3.DatabaseError):
     """What SQLite itself does not notice."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import threading
 import time
 import zlib
@@ -18,6 +17,7 @@ from photorank.utils.logging import logger
 from photorank.utils.words import one_line
 
 from .database import (
+    TROUBLE,
     Damaged,
     Database,
     connect,
@@ -118,7 +118,7 @@ class Store:
                 return otherwise
             try:
                 return action(self._db)
-            except (sqlite3.Error, MemoryError) as error:
+            except TROUBLE as error:
                 if not is_damage(error):
                     self._leave_out(error)
                     return otherwise
@@ -161,7 +161,7 @@ class Store:
                 self._number(self._db)
             if len(self._id_of) < len(self._keys):
                 raise Damaged("a key is lost")
-        except (OSError, sqlite3.Error, MemoryError) as error:
+        except (OSError, *TROUBLE) as error:
             self._close()
             if is_damage(error):
                 self._begin_anew(error)
@@ -173,7 +173,7 @@ class Store:
         try:
             self._db = connect_to_read(self._path)
             self._number(self._db)
-        except (OSError, sqlite3.Error, MemoryError):
+        except (OSError, *TROUBLE):
             self._close()
             self._leave_out(problem)
         else:
