@@ -244,5 +244,5 @@ class _Run:
             row["taken_at"] = row["taken_at"] or named_at(job.path)
         if job.error is None:
             for part in self.parts:
-                row |= part.columns(job.results[part])
+                row |= part.columns(job.results[part], row)
         return row

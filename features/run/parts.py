@@ -28,7 +28,7 @@ class Part:
         batch: how many views `run` takes at most.
         alone: each photo by itself, in the thread that decodes it.
         run: views -> one result each: a list of plain values, or a float32 vector.
-        columns: a result -> the columns that it gives.
+        columns: a result, and what is known of the photo so far -> the columns that it gives.
         prepare, load: as for `Encoder`.
     """
 
@@ -38,7 +38,7 @@ class Part:
     batch: int
     alone: bool
     run: Callable[[list[np.ndarray]], list[Any]]
-    columns: Callable[[Any], Row]
+    columns: Callable[[Any, Row], Row]
     prepare: Callable[[np.ndarray], np.ndarray] | None = None
     load: Callable[[], object] | None = None
 
@@ -69,7 +69,7 @@ def _of_feature(feature: Feature) -> Part:
         results = feature.measure(views) if batched else [_measured(feature, v) for v in views]
         return [plain_values(feature.name, feature.columns, result) for result in results]
 
-    def columns(values: list[Any]) -> Row:
+    def columns(values: list[Any], _: Row) -> Row:
         return dict(zip(names, values, strict=True))
 
     view = (feature.view, feature.size)
@@ -95,11 +95,12 @@ def _of_encoder(encoder: Encoder, heads: Sequence[Head]) -> Part:
     return Part(encoder.name, key, view, batch, alone, run, columns, *early)
 
 
-def _scores(heads: Sequence[Head], vector: np.ndarray) -> Row:
+def _scores(heads: Sequence[Head], vector: np.ndarray, before: Row) -> Row:
     """One photo at a time: in the last bits, a product of matrices depends on how many rows there are."""
     row: Row = {}
     for head in heads:
-        values = tuple(np.asarray(head.score(vector[None])).reshape(-1))
+        used = ((before | row)[name] for name in getattr(head, "uses", ()))
+        values = tuple(np.asarray(head.score(vector[None], *used)).reshape(-1))
         scores = plain_values(head.name, head.columns, values)
         row.update(zip((column.name for column in head.columns), scores, strict=True))
     return row
