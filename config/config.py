@@ -24,7 +24,11 @@ def _text(value: Any) -> Any:
 def _listed(value: Any) -> Any:
     if isinstance(value, str | os.PathLike):
         return (os.fspath(value),)
-    return tuple(map(_text, value)) if isinstance(value, Iterable) and not isinstance(value, Mapping) else value
+    return (
+        tuple(map(_text, value))
+        if isinstance(value, Iterable) and not isinstance(value, Mapping)
+        else value
+    )
 
 
 Text = Annotated[str, BeforeValidator(_text)]

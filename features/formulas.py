@@ -11,6 +11,8 @@ import numpy as np
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass as checked
 
+MOST_BYTES = 12_000_000
+"""Of the vectors that a file may hold: JSON is read up to 20 MB, and base64 adds a third."""
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 

@@ -28,6 +28,7 @@ _PUBLIC = {
     "tag": ".verbs.tag",
     "calibrate": ".verbs.calibrate",
     "tune": ".verbs.tune",
+    "learn": ".verbs.learn",
     "explain": ".verbs.show",
     "montage": ".verbs.show",
     "show": ".verbs.show",
@@ -60,6 +61,7 @@ if TYPE_CHECKING:  # the same names once more, for editors and type checkers
     from .verbs.drift import drift as drift
     from .verbs.embed import embed as embed
     from .verbs.evaluate import evaluate as evaluate
+    from .verbs.learn import learn as learn
     from .verbs.rank import extract as extract
     from .verbs.rank import fit_scale as fit_scale
     from .verbs.rank import rank as rank
