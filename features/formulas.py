@@ -13,6 +13,7 @@ from pydantic.dataclasses import dataclass as checked
 
 MOST_BYTES = 12_000_000
 """Of the vectors that a file may hold: JSON is read up to 20 MB, and base64 adds a third."""
+_MANY = 1000
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 
@@ -91,7 +92,10 @@ class Trees:
 
     def score(self, vectors: np.ndarray, quality: np.ndarray | None = None) -> np.ndarray:
         """(n, d) -> (n,)."""
-        return np.asarray(self._booster.predict(vectors))
+        threads = (
+            1 if len(vectors) < _MANY else 0
+        )  # more wait for one another longer than they work
+        return np.asarray(self._booster.predict(vectors, num_threads=threads))
 
     @cached_property
     def _booster(self) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from photorank.utils.stats import FEWEST_SCENES, estimate, scene_numbers
+from photorank.utils.stats import estimate, scene_numbers
 
 from .heads import BALANCED, RIDGE, TREES, order_in_folds, pairs_in_order, r_squared
 from .trees import COSTS, HIGH, LOW, rmse
@@ -154,7 +154,3 @@ def trees_against_ridge(judge: Judge, found: Mapping[str, np.ndarray]) -> str:
     if gap["low"] > 0:
         return f"{said}: LightGBM is better"
     return f"{said}: LightGBM is {'worse' if gap['high'] < 0 else 'no better'}"
-
-
-def enough_scenes(groups: np.ndarray) -> bool:
-    return len(np.unique(groups)) >= FEWEST_SCENES

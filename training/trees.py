@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,7 +67,7 @@ class Tuner:
     def _datasets(self, fold: Fold) -> tuple[Any, Any]:
         train, test = (
             lightgbm().Dataset(
-                self._vectors[rows], self._labels[rows], params=_FIXED, free_raw_data=False
+                self._vectors[rows], self._labels[rows], params=self._fixed, free_raw_data=False
             )
             for rows in (fold.train, fold.test)
         )
@@ -170,7 +170,7 @@ def _grown(
     weight: np.ndarray,
 ) -> Trees:
     rows = np.repeat(np.arange(len(labels)), repeat)
-    data = lightgbm().Dataset(vectors[rows], labels[rows], weight=weight[rows], params=_FIXED)
+    data = lightgbm().Dataset(vectors[rows], labels[rows], weight=weight[rows], params=params)
     rounds = params["num_iterations"]
     asked = {name: value for name, value in params.items() if name != "num_iterations"}
     return Trees(lightgbm().train(asked, data, rounds).model_to_string())
@@ -179,8 +179,3 @@ def _grown(
 def rmse(found: np.ndarray, wanted: np.ndarray) -> float:
     """The root of the mean square of their difference."""
     return float(np.sqrt(np.mean((found - wanted) ** 2)))
-
-
-def steps(trials: int, folds: Sequence[Fold]) -> int:
-    """How many trials a judgement on these folds, and the last training, take."""
-    return trials * (len(folds) + 1)

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
     text = "what its column is called (default: learned)"
     parser.add_argument("--name", metavar="COLUMN", help=text)
     parser.add_argument("--encoder", choices=("network", "clip"), help=ENCODER)
-    text = "sets of LightGBM's parameters that are tried per fold (default: 50)"
+    text = "sets of LightGBM's parameters that are tried per fold; 0: without it (default: 50)"
     parser.add_argument("--trials", type=int, metavar="N", help=text)
     text = "the same seed gives the same result (default: 0)"
     parser.add_argument("--seed", type=int, metavar="N", help=text)

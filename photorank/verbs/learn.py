@@ -43,8 +43,8 @@ def learn(source: Any, labels: Labels | None = None, picks: Any = None, **settin
         picks: a table with a column pick of 1 and 0, or a folder: of photos or .xmp files with stars
             (one or more is a pick), or of copies of the chosen photos.
         **settings: `name` ("learned") of the column; `encoder` ("network" or "clip"); `trials` (50) of
-            LightGBM's parameters per fold; `seed` (0); `model`, a candidate, in the best one's place;
-            `oversampling` and `weighting` (True) of extremes, for LightGBM; and fields of `Settings`.
+            LightGBM's parameters per fold, 0 without it; `seed` (0); `model`, a candidate, in the best
+            one's place; `oversampling` and `weighting` (True) of extremes, for LightGBM; and fields of `Settings`.
 
     Returns:
         The head, what each candidate is worth, and a report.
@@ -110,8 +110,8 @@ def _check(name: str, trials: int, is_unclear: bool) -> None:
         raise ValueError(
             f"a head's column has a name of its own, of letters and _, got {shown(name)}"
         )
-    if type(trials) is not int or trials < 1:
-        raise ValueError(f"trials is a whole number from 1 up, got {trials!r}")
+    if type(trials) is not int or trials < 0:
+        raise ValueError(f"trials is a whole number from 0 up, got {trials!r}")
 
 
 def _read(labels: Labels) -> pd.DataFrame:

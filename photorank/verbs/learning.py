@@ -73,7 +73,7 @@ def of_ratings(job: Job, trials: int, balance: Balance, quiet: bool) -> Learned:
     photos, labels = job.photos, job.photos.labels
     folds = job.folds(photos.groups)
     fits, grown = heads.candidates(photos, job.seed), heads.TreeFits(trials, job.seed, balance)
-    if _has_lightgbm(job.notes):
+    if trials and _has_lightgbm(job.notes):
         fits |= grown.candidates()
     job.check_model(fits)
     total = (len(folds) + 1) * trials * (heads.TREES in fits)
