@@ -22,9 +22,13 @@ def _text(value: Any) -> Any:
 
 
 def _listed(value: Any) -> Any:
-    if isinstance(value, str):
-        return (value,)
-    return tuple(value) if isinstance(value, Iterable) and not isinstance(value, Mapping) else value
+    if isinstance(value, str | os.PathLike):
+        return (os.fspath(value),)
+    return (
+        tuple(map(_text, value))
+        if isinstance(value, Iterable) and not isinstance(value, Mapping)
+        else value
+    )
 
 
 Text = Annotated[str, BeforeValidator(_text)]
@@ -88,6 +92,15 @@ class Settings(BaseModel):
     negative_prompt: Texts = _setting("what a bad photo is, in words; repeatable", "TEXT")
     vocabulary: Text = _setting(
         "a text file with a tag in each line, or tag: prompt; CLIP says which of them fit a photo",
+        "FILE",
+    )
+    aesthetic_head: Text = _setting(
+        "a column aesthetic_laion by LAION's head: laion, or a .pth file of one, for the tower of CLIP "
+        "that it was trained on (docs/heads.md)",
+        "FILE",
+    )
+    heads: Texts = _setting(
+        "a column by a head that `photorank learn` wrote, with the encoder that it reads; repeatable",
         "FILE",
     )
     weights: Text | Mapping[str, Any] = _setting(

@@ -155,13 +155,15 @@ class Head:
             vectors, so a new head never needs a photo to be opened again.
         encoder: whose vectors it reads.
         version, settings: with the encoder's fingerprint, what determines the value.
+        uses: columns of features before it whose values `score` takes too, one number each.
     """
 
     columns: tuple[Column, ...]
-    score: Callable[[np.ndarray], np.ndarray]
+    score: Callable[..., np.ndarray]
     encoder: Encoder
     version: str = "1"
     settings: tuple[Any, ...] = ()
+    uses: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

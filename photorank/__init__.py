@@ -18,6 +18,7 @@ if not (_HERE / "features").is_dir():  # a checkout: the folders lie beside this
 _PUBLIC = {
     "rank": ".verbs.rank",
     "extract": ".verbs.rank",
+    "embed": ".verbs.embed",
     "save": ".table.files",
     "load": ".table.files",
     "fit_scale": ".verbs.rank",
@@ -27,6 +28,7 @@ _PUBLIC = {
     "tag": ".verbs.tag",
     "calibrate": ".verbs.calibrate",
     "tune": ".verbs.tune",
+    "learn": ".verbs.learn",
     "explain": ".verbs.show",
     "montage": ".verbs.show",
     "show": ".verbs.show",
@@ -57,7 +59,9 @@ if TYPE_CHECKING:  # the same names once more, for editors and type checkers
     from .verbs.calibrate import calibrate as calibrate
     from .verbs.copy import copy as copy
     from .verbs.drift import drift as drift
+    from .verbs.embed import embed as embed
     from .verbs.evaluate import evaluate as evaluate
+    from .verbs.learn import learn as learn
     from .verbs.rank import extract as extract
     from .verbs.rank import fit_scale as fit_scale
     from .verbs.rank import rank as rank

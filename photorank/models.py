@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from photorank.config.config import Settings
 from photorank.features import BUILTIN, aesthetic
-from photorank.features.clip import semantic
+from photorank.features.base import Encoder
+from photorank.features.clip import laion, semantic
+from photorank.features.heads import Source, checkpoint_of, read_head
 from photorank.features.measures import faces
 from photorank.features.quality import quality_head
+from photorank.features.quality.encoder import network_encoder
 from photorank.features.run.extract import resolve
 from photorank.utils import hub
 from photorank.utils.logging import log_once, logger
@@ -27,9 +32,13 @@ def download(**settings: Any) -> dict[str, str]:
     Raises:
         ValueError: the network or a file is not to be had; the message says which.
     """
-    checkpoint = aesthetic.find_checkpoint(*clip_names(Settings.load(settings)), download=True)
+    chosen = Settings.load(settings)
+    checkpoint = aesthetic.find_checkpoint(*clip_names(chosen), download=True)
     hub.verify(checkpoint.weights)
-    return {"clip": str(checkpoint.weights), "faces": str(faces.find_yunet(download=True))}
+    places = {"clip": checkpoint.weights, "faces": faces.find_yunet(download=True)}
+    if chosen.aesthetic_head == laion.READY:
+        places["laion"] = laion.find(*clip_names(chosen), download=True)
+    return {name: str(place) for name, place in places.items()}
 
 
 Finder = Callable[..., Any]
@@ -43,6 +52,10 @@ def missing(settings: Settings) -> list[Finder]:
         wanted.append(partial(aesthetic.find_checkpoint, *clip_names(settings)))
     if any(feature.name == "faces" for feature in _named(settings)):
         wanted.append(faces.find_yunet)
+    sources = (read_head(file).source for file in settings.heads)
+    wanted += [partial(_encoder_for, source, settings) for source in sources]
+    if settings.aesthetic_head == laion.READY:
+        wanted.append(partial(laion.find, *clip_names(settings)))
     return [find for find in wanted if not _is_here(find)]
 
 
@@ -76,6 +89,15 @@ def check(settings: Settings) -> tuple[list[Any], dict[str, str]]:
     named, vocabulary = _named(settings), _vocabulary(settings)
     if wants_clip(settings):
         aesthetic.prompt_pairs(settings.positive_prompt, settings.negative_prompt)
+    elif settings.aesthetic_head:
+        raise ValueError(
+            f"aesthetic_head={settings.aesthetic_head} needs CLIP, and this run is without: leave out "
+            "aesthetic=none, and name aesthetic among the features"
+        )
+    for file in settings.heads:
+        read_head(file)
+    if settings.aesthetic_head not in ("", laion.READY):
+        laion.read(settings.aesthetic_head)
     return named, vocabulary
 
 
@@ -86,7 +108,13 @@ def features_of(settings: Settings) -> list[Any]:
         ValueError: a mistake in a name, CLIP is asked for and not here, or nothing is left.
     """
     named, vocabulary = check(settings)
-    features = resolve([*named, *_clip_heads(settings, vocabulary)])
+    learned = [
+        (head := read_head(file)).head(_encoder_for(head.source, settings), str(file))
+        for file in settings.heads
+    ]
+    if any(h.uses for h in learned) and all(f.name != "quality" for f in named):
+        named = [quality_head(settings.device), *named]
+    features = resolve([*named, *_clip_heads(settings, vocabulary), *learned])
     if not features:
         raise ValueError(
             "nothing to measure: CLIP is not to be had, and no other feature was named"
@@ -143,7 +171,7 @@ def _clip_heads(settings: Settings, vocabulary: Mapping[str, str]) -> list[Any]:
     except aesthetic.CheckpointMissing as error:
         if vocabulary:
             raise aesthetic.CheckpointMissing(f"a vocabulary needs CLIP: {error}") from error
-        if settings.aesthetic == "clip":
+        if settings.aesthetic == "clip" or settings.aesthetic_head:
             raise
         log_once(
             logging.WARNING,
@@ -152,14 +180,50 @@ def _clip_heads(settings: Settings, vocabulary: Mapping[str, str]) -> list[Any]:
         )
         logger.debug("%s", error)
         return []
-    encoder = aesthetic.clip_encoder(
-        checkpoint, settings.device, settings.batch_size, settings.precision
-    )
+    encoder = _clip_encoder(checkpoint, settings)
     if cache := cache_of(settings):
         encoder = aesthetic.with_stored_texts(encoder, cache)
     prompts = settings.positive_prompt, settings.negative_prompt
     tags = [semantic.semantic_head(encoder, vocabulary)] if vocabulary else []
+    if settings.aesthetic_head:
+        tags.append(laion.laion_head(settings.aesthetic_head, encoder, clip_names(settings)))
     return [aesthetic.aesthetic_head(encoder, *prompts), *tags]
+
+
+def _clip_encoder(checkpoint: aesthetic.Checkpoint, settings: Settings) -> aesthetic.ClipEncoder:
+    return aesthetic.clip_encoder(
+        checkpoint, settings.device, settings.batch_size, settings.precision
+    )
+
+
+def encoder_of(name: str, settings: Settings, download: bool = False) -> tuple[Encoder, Source]:
+    """The encoder "network" or "clip" as this run has it, and what a head says of it.
+
+    Raises:
+        ValueError: another name, or CLIP is not to be had.
+    """
+    if name == "network":
+        network = network_encoder(settings.device)
+        return network, Source(name, checkpoint_of(network))
+    if name != "clip":
+        raise ValueError(f"encoder is network or clip, got {name!r}")
+    model, pretrained = clip_names(settings)
+    clip = _clip_encoder(aesthetic.find_checkpoint(model, pretrained, download), settings)
+    place = Path(model).expanduser()
+    model = str(place.resolve()) if place.is_dir() else model
+    return clip, Source(name, checkpoint_of(clip), model, pretrained)
+
+
+def _encoder_for(source: Source, settings: Settings, download: bool = False) -> Encoder:
+    """The encoder whose vectors a head reads: the run's own if it is that, else the one it names."""
+    if source.encoder == "network":
+        return network_encoder(settings.device)
+    with suppress(ValueError):
+        encoder, here = encoder_of("clip", settings)
+        if here.checkpoint == source.checkpoint:
+            return encoder
+    named = {"clip_model": source.clip_model, "clip_pretrained": source.clip_pretrained}
+    return encoder_of("clip", settings.but(**named), download)[0]
 
 
 def cache_of(settings: Settings) -> str:

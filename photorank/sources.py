@@ -23,7 +23,7 @@ NO_COPIES = ("limit", "exclude", "vocabulary")
 OF_PHOTOS = (
     *NO_COPIES,
     *("features", "positive_prompt", "negative_prompt"),
-    *("aesthetic", "clip_model", "clip_pretrained"),
+    *("aesthetic", "clip_model", "clip_pretrained", "aesthetic_head", "heads"),
 )
 """The settings by which photos are measured: a table was, and takes no others."""
 

@@ -29,7 +29,7 @@ HEAVY = ("torch", "open_clip", "pandas", "numpy", "cv2", "PIL", "scipy", "skimag
 
 PUBLIC = """
     BUILTIN Column Encoder Feature Head Scale Settings __version__
-    calibrate copy download drift evaluate explain extract fit_scale load montage rank save show
+    calibrate copy download drift embed evaluate explain extract fit_scale learn load montage rank save show
     tag tune
 """.split()
 

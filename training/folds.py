@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -13,6 +14,22 @@ class Fold:
 
     train: np.ndarray
     test: np.ndarray
+
+
+def joined_scenes(scenes: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Scene numbers; one for all scenes that near-duplicates connect.
+
+    Else one subject stands on both sides of a split, and the figures are too good.
+
+    Args:
+        groups: (n,) of near-duplicates.
+    """
+    numbers = pd.Series(scenes)
+    while True:
+        joined = numbers.groupby(groups).transform("min").groupby(scenes).transform("min")
+        if joined.equals(numbers):
+            return numbers.to_numpy()
+        numbers = joined
 
 
 def scene_folds(groups: np.ndarray, count: int, seed: int) -> list[Fold]:

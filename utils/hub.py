@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import re
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from .io import write
 from .words import one_line
 
+_MOST_BYTES = 20_000_000
 REACH_SECONDS = 3.0
 """How long the Hub has for its first answer before it counts as out of reach."""
 
@@ -131,3 +134,34 @@ def _cached_under(path: Path) -> str | None:
     """The cache links snapshots/<commit>/<file> to blobs/<SHA-256>, if the file is a large one."""
     name = path.readlink().name if path.is_symlink() else ""
     return name if re.fullmatch("[0-9a-f]{64}", name) else None
+
+
+def fetch_plain(url: str, sha256: str, download: bool) -> Path:
+    """A small file that lies elsewhere than on the Hub, kept in ~/.cache/photorank, its checksum verified.
+
+    Raises:
+        HubError: it is not here, damaged or not to be had.
+    """
+    from urllib.request import urlopen
+
+    from huggingface_hub import constants
+
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    folder = Path(base if os.path.isabs(base) else Path.home() / ".cache", "photorank", "heads")
+    path = folder / url.rpartition("/")[2]
+    if path.is_file():
+        verify(path, sha256)
+        return path
+    if not download:
+        raise HubError(f"{path} is not here: run `photorank download` with the same flags")
+    if constants.HF_HUB_OFFLINE:
+        raise HubError(f"{url} cannot be downloaded: HF_HUB_OFFLINE is set")
+    try:
+        with urlopen(url, timeout=REACH_SECONDS) as answer:
+            data = answer.read(_MOST_BYTES)
+    except (OSError, ValueError) as error:
+        raise HubError(f"{url} cannot be downloaded: {one_line(error)[:200]}") from error
+    if (got := hashlib.sha256(data).hexdigest()) != sha256:
+        raise HubError(f"{url} is not the file it should be: SHA-256 {got}, wanted {sha256}")
+    write(path, lambda part: part.write_bytes(data))
+    return path

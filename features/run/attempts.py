@@ -60,7 +60,7 @@ class Attempts:
         """
         row: Row = {}
         for part, result in results.items():
-            values = part.values(result)
+            values = part.values(result, row)
             if not isinstance(values, Failure):
                 self._right.add(part)
                 row |= values

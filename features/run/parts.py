@@ -50,7 +50,8 @@ class Part:
         alone: each photo by itself, in the thread that decodes it.
         run: views -> one result each: a list of plain values, or a float32 vector.
         names: the columns.
-        columns: a result -> the columns that it gives, or a `Failure`.
+        columns: a result, and what is known of the photo so far -> the columns that it gives, or a
+            `Failure`.
         prepare, load: as for `Encoder`.
     """
 
@@ -61,7 +62,7 @@ class Part:
     alone: bool
     run: Callable[[Sequence[np.ndarray]], list[Any]]
     names: Sequence[str]
-    columns: Callable[[Any], Row | Failure]
+    columns: Callable[[Any, Row], Row | Failure]
     prepare: Callable[[np.ndarray], np.ndarray] | None = None
     load: Callable[[], object] | None = None
 
@@ -70,11 +71,15 @@ class Part:
         view = photo.view(*self.view)
         return self.prepare(view) if self.prepare else view
 
-    def values(self, result: Any) -> Row | Failure:
-        """The columns of a result; empty where there is none, for the part was left out."""
+    def values(self, result: Any, before: Row) -> Row | Failure:
+        """The columns of a result; empty where there is none, for the part was left out.
+
+        Args:
+            before: what is known of the photo so far.
+        """
         if result is None:
             return dict.fromkeys(self.names)
-        return result if isinstance(result, Failure) else self.columns(result)
+        return result if isinstance(result, Failure) else self.columns(result, before)
 
 
 def parts_of(features: Sequence[Feature | Head]) -> list[Part]:
@@ -100,7 +105,7 @@ def _of_feature(feature: Feature) -> Part:
             plain_values(feature.name, feature.columns, r) for r in _each(feature, results, views)
         ]
 
-    def columns(values: list[Any]) -> Row:
+    def columns(values: list[Any], _: Row) -> Row:
         return dict(zip(names, values, strict=True))
 
     view = (feature.view, feature.size)
@@ -132,12 +137,13 @@ def _of_encoder(encoder: Encoder, heads: Sequence[Head]) -> Part:
     return Part(encoder.name, key, view, batch, alone, run, names, columns, *early)
 
 
-def _scores(heads: Sequence[Head], vector: np.ndarray) -> Row | Failure:
+def _scores(heads: Sequence[Head], vector: np.ndarray, before: Row) -> Row | Failure:
     """One photo at a time: in the last bits, a product of matrices depends on how many rows there are."""
     row: Row = {}
     for head in heads:
         try:
-            values = tuple(np.asarray(head.score(vector[None])).reshape(-1))
+            used = ((before | row)[name] for name in getattr(head, "uses", ()))
+            values = tuple(np.asarray(head.score(vector[None], *used)).reshape(-1))
             scores = plain_values(head.name, head.columns, values)
         except Exception as error:
             return failure(head.name, error)

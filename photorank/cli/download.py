@@ -11,7 +11,7 @@ from .arguments import add_settings, the_settings
 
 
 def add_arguments(parser: argparse.ArgumentParser, everything: bool) -> None:
-    add_settings(parser, everything, only=("clip_model", "clip_pretrained"))
+    add_settings(parser, everything, only=("clip_model", "clip_pretrained", "aesthetic_head"))
 
 
 def run(config: str | None = None, **flags: Any) -> None:

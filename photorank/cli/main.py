@@ -36,6 +36,8 @@ COMMANDS = {
     "calibrate": "fit the thresholds of the tags to your labels",
     "drift": "whether photos measure otherwise than earlier ones",
     "watch": "score the photos that arrive in a folder, and say when they drift",
+    "learn": "train a score of your own on ratings or picks",
+    "embed": "write the vector of each photo, for `learn`",
     "download": "fetch all models, for use without a network",
 }
 """What each file beside this one does; the page of a command says the rest."""

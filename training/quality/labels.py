@@ -13,6 +13,8 @@ from photorank.ranking.dedup import mark_duplicates
 from photorank.utils.tables import read_table
 from photorank.utils.words import first
 
+from ..folds import joined_scenes
+
 FEWEST = 12
 
 
@@ -63,20 +65,11 @@ def _rated_photos(path: Path, folder: Path) -> pd.DataFrame:
 
 
 def _joined_scenes(scenes: pd.Series, photos: list[Path]) -> pd.Series:
-    """Scene numbers; one for all scenes that near-duplicates connect.
-
-    Else one subject stands on both sides of a split, and the figures are too good.
-    """
+    """Scene numbers; one for all scenes that near-duplicates connect."""
     measured = pd.DataFrame(extract(photos, [PHASH]))
     alone = pd.Series(-1 - np.arange(len(photos)))
     groups = mark_duplicates(measured)["dup_group"].fillna(alone).to_numpy(int)
-    own = pd.factorize(scenes)[0]
-    numbers = pd.Series(own)
-    while True:
-        joined = numbers.groupby(groups).transform("min").groupby(own).transform("min")
-        if joined.equals(numbers):
-            return numbers
-        numbers = joined
+    return pd.Series(joined_scenes(pd.factorize(scenes)[0], groups))
 
 
 def _require(labels: pd.DataFrame, fine: pd.Series, wanted: str) -> None:
