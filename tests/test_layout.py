@@ -86,6 +86,13 @@ def test_scripts_are_a_few_lines_on_photorank(path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("path", sources("photorank/cli"), ids=named)
+def test_commands_print_by_say_which_escapes_names(path: Path) -> None:
+    """What is coloured or JSON is printed in two places, and an end in `main`."""
+    prints = path.read_text(encoding="utf-8").count(" print(")
+    assert prints <= {"main.py": 4, "summary.py": 2}.get(path.name, 0)
+
+
 def test_the_public_names_are_these() -> None:
     assert sorted(photorank.__all__) == sorted(PUBLIC)
     assert dir(photorank) == sorted(PUBLIC)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from photorank.utils.text import say
+
 from . import DONE, SOME_FAILED
 from .arguments import add_input, add_settings, the_input, the_settings
 
@@ -49,6 +51,6 @@ def run(
     target = embeddings.save(found, output)
     if not settings.quiet:
         done = plural(len(found.table) - lost, "photo")
-        print(f"{done} embedded, {lost} failed; {found.vectors.shape[1]} numbers each")
-        print(f"wrote {target}")
+        say(f"{done} embedded, {lost} failed; {found.vectors.shape[1]} numbers each")
+        say(f"wrote {target}")
     return SOME_FAILED if settings.strict and lost else DONE

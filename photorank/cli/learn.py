@@ -10,6 +10,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from photorank.utils.text import say, say_lines
+from photorank.utils.words import printable
+
 from .arguments import LABELS, add_settings, the_settings
 from .embed import ENCODER, SETTINGS
 
@@ -58,7 +61,7 @@ def run(source: str, output: str = "head.json", config: str | None = None, **giv
     if not is_embeddings(source):
         models.encoder_of(own.get("encoder", "network"), settings, download=True)
     learned = learn_from(source, settings, **own)
-    print(f"{source}: {learned.report()}")
-    print(f"wrote {learned.save(output)}; use it: photorank rank DIR --heads {output}")
+    say_lines(f"{printable(source)}: {learned.report()}")
+    say(f"wrote {learned.save(output)}; use it: photorank rank DIR --heads {output}")
     stem = Path(source).resolve().stem
-    print(f"look at {learned.page(Path('results', f'learned_{stem}.html'))}")
+    say(f"look at {learned.page(Path('results', f'learned_{stem}.html'))}")
