@@ -173,8 +173,8 @@ def plain_values(name: str, columns: Sequence[Column], result: Any) -> list[Any]
 
 
 def _fits_a_cell(value: Any) -> bool:
-    """Whether it is a text, nothing, or a number that is a float too."""
-    if value is None or isinstance(value, str | float):
+    """Whether it is a text, bytes, nothing, or a number that is a float too."""
+    if value is None or isinstance(value, str | bytes | float):
         return True
     try:
         return isinstance(value, Real | Decimal) and float(value) is not None
