@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -150,8 +150,9 @@ def _splits(
     job: Job, fits: Mapping[str, heads.Fit], by_scene: np.ndarray, judge: figures.Judge
 ) -> pd.DataFrame:
     """The chosen candidate judged by a split that knows no scenes, and by ours, side by side."""
-    folds = job.folds(np.arange(len(job.photos.labels)))
-    (at_random,) = heads.held_out(job.photos, folds, fits).values()
+    alone = replace(job.photos, groups=np.arange(len(job.photos.labels)))
+    folds = job.folds(alone.groups)
+    (at_random,) = heads.held_out(alone, folds, fits).values()
     one = job.judge(folds).figures({"random": at_random})
     other = judge.figures({"by scene": by_scene})
     return pd.concat([one, other]).rename(columns={"candidate": "split"})
