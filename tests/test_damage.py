@@ -96,6 +96,17 @@ def test_another_height_in_the_header(
     assert refused(tmp_path / "p.jpg", told)
 
 
+@pytest.mark.parametrize("damage", [b"\0", b"\xff", b"photograph "])
+def test_a_tiff_by_deflate_of_which_a_part_is_overwritten(
+    photo: np.ndarray, tmp_path: Path, damage: bytes
+) -> None:
+    path, whole = tmp_path / "p.tif", saved(photo, "TIFF, deflate")
+    assert refused(path, whole) is None
+    for place in (len(whole) * (2 * part + 1) // 40 for part in range(1, 19)):
+        hit = whole[:place] + damage + whole[place + len(damage) :]
+        assert hit == whole or "not what was written" in str(refused(path, hit)), place
+
+
 def test_the_reason_is_in_plain_words(photo: np.ndarray, tmp_path: Path) -> None:
     whole = saved(photo, "JPEG")
     cut = whole[: len(whole) // 2]
