@@ -27,7 +27,8 @@ def is_deep(image: Image.Image) -> bool:
 
 def converted(image: Image.Image, space: Space) -> Image.Image:
     """A loaded picture of 16 bits in 8-bit sRGB, with its transparency."""
-    levels = _grey(image) if image.mode.startswith("I") else _colours(image)
+    ends = tiff.levels(image)
+    levels = _grey(image, *ends) if image.mode.startswith("I") else _colours(image)
     rows = max(1, STRIP_PIXELS // 16 // image.width)
     strips = [
         to_srgb(_triple(levels[top : top + rows]), space) for top in range(0, len(levels), rows)
@@ -39,8 +40,7 @@ def converted(image: Image.Image, space: Space) -> Image.Image:
     return picture
 
 
-def _grey(image: Image.Image) -> np.ndarray:
-    black, white = tiff.levels(image)
+def _grey(image: Image.Image, black: int, white: int) -> np.ndarray:
     above_black = np.subtract(np.asarray(image), black, dtype=np.float32)
     return (above_black * (65535 / (white - black)) + 0.5).astype(np.uint16)
 
