@@ -192,15 +192,16 @@ def test_cameras_say_adobe_rgb_by_exif_alone(
     assert np.abs(view - (photo if is_adobe else stored)).mean() < 1.5
 
 
+@pytest.mark.parametrize("space", ["", "srgb"])
 @pytest.mark.parametrize("mode", ["L", "LA", "I;16", "RGB"])
-def test_a_grey_profile_holds_for_grey_in_any_form(
-    photo: np.ndarray, tmp_path: Path, mode: str
+def test_a_profile_of_grey_or_of_colours_holds_for_grey_in_any_form(
+    photo: np.ndarray, tmp_path: Path, mode: str, space: str
 ) -> None:
     grey = np.asarray(Image.fromarray(photo).convert("L"))
     stored = Image.fromarray(levels(light(grey), 16 if mode == "I;16" else 8))
     if mode in ("LA", "RGB"):
         stored = stored.convert(mode)
-    stored.save(tmp_path / "p.tif", icc_profile=profile(LINEAR))
+    stored.save(tmp_path / "p.tif", icc_profile=profile(LINEAR, space))
     wrong = np.abs(Photo.open(tmp_path / "p.tif").view()[..., 0].astype(int) - grey)
     assert wrong.max() <= (0 if mode == "I;16" else 14)  # 8 bits of light are few in the shadows
 

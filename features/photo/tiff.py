@@ -92,7 +92,7 @@ def levels(image: Image.Image) -> tuple[int, int]:
 def _brightest(image: Image.Image) -> int:
     if image.mode.startswith("I"):
         return int(np.asarray(image).max())
-    return max(high for _, high in image.getextrema()[:3]) << 8
+    return int(np.asarray(image)[..., :3].max()) << 8
 
 
 def mend_palette(image: Image.Image) -> None:
