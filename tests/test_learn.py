@@ -206,7 +206,7 @@ def test_picks_are_learned_within_scenes() -> None:
     given = pd.DataFrame({"file": table["file"], "pick": picks.astype(int)})
     learned = pr.learn(embeddings.Embeddings(table, vectors), picks=given, quiet=True)
     assert learned.record["scenes"] == 50
-    assert learned.worth.set_index("candidate").loc["ridge", "pairs"] > 0.95
+    assert learned.worth.set_index("candidate").loc["ridge", "pairs"] > 0.92
     assert "of its own scene" in learned.verdict[0]
     assert ", better than quality alone" in learned.verdict[1]
     assert len(learned.verdict) == 2
