@@ -89,6 +89,8 @@ def _tried(part: Part, views: Sequence[np.ndarray]) -> list[Any]:
     except UnavailableError:
         raise
     except Exception as error:
+        if part.load:
+            part.load()  # raises where it is the model's fault and not the photo's
         if len(views) == 1:
             return [failure(part.name, error)]
     return [result for view in views for result in _tried(part, [view])]
