@@ -134,8 +134,10 @@ def _verdict(
 ) -> list[str]:
     """Which is best, and whether it is better than chance and than quality alone."""
     row = worth.set_index("candidate").loc[best]
-    if not row[f"{judge.order}_low"] > judge.chance:
-        return [f"best: {best}, which is worthless: it orders unseen photos no better than chance"]
+    if not (row[f"{judge.order}_low"] > judge.chance and row.get("r2_low", 1.0) > 0):
+        return [
+            f"best: {best}, which is worthless: it is not surely better than chance and the mean"
+        ]
     if heads.QUALITY not in found:
         return [f"best: {best}"]
     if best == heads.QUALITY:
