@@ -22,6 +22,10 @@ PICTURE_VERSION = "2"
 """Changes whenever decoding may give other pixels, or a header other facts; stored values go by it."""
 
 
+class UndeclaredError(ValueError):
+    """Another result than a feature declares, or other vectors than a head reads: no photo is to blame."""
+
+
 class UnavailableError(Exception):
     """What a feature's model needs is not on this machine: the feature is left out of the run."""
 

@@ -20,7 +20,7 @@ from photorank.utils.io import write_text
 from photorank.utils.reading import read_json
 from photorank.utils.words import shown
 
-from .base import Column, Encoder, Head
+from .base import Column, Encoder, Head, UndeclaredError
 from .formulas import MODELS, STRICT, Model
 
 SCHEMA = "photorank/head/1"
@@ -95,7 +95,7 @@ class Trained:
             ValueError: vectors of another width.
         """
         if vectors.ndim != 2 or vectors.shape[1] != self.width:
-            raise ValueError(
+            raise UndeclaredError(
                 f"the head {self.name!r} reads vectors of {self.width} numbers, got the shape "
                 f"{vectors.shape}: they are of another encoder"
             )

@@ -192,17 +192,34 @@ def test_cameras_say_adobe_rgb_by_exif_alone(
     assert np.abs(view - (photo if is_adobe else stored)).mean() < 1.5
 
 
+@pytest.mark.parametrize("space", ["", "srgb"])
 @pytest.mark.parametrize("mode", ["L", "LA", "I;16", "RGB"])
-def test_a_grey_profile_holds_for_grey_in_any_form(
-    photo: np.ndarray, tmp_path: Path, mode: str
+def test_a_profile_of_grey_or_of_colours_holds_for_grey_in_any_form(
+    photo: np.ndarray, tmp_path: Path, mode: str, space: str
 ) -> None:
     grey = np.asarray(Image.fromarray(photo).convert("L"))
     stored = Image.fromarray(levels(light(grey), 16 if mode == "I;16" else 8))
     if mode in ("LA", "RGB"):
         stored = stored.convert(mode)
-    stored.save(tmp_path / "p.tif", icc_profile=profile(LINEAR))
+    stored.save(tmp_path / "p.tif", icc_profile=profile(LINEAR, space))
     wrong = np.abs(Photo.open(tmp_path / "p.tif").view()[..., 0].astype(int) - grey)
     assert wrong.max() <= (0 if mode == "I;16" else 14)  # 8 bits of light are few in the shadows
+
+
+@pytest.mark.parametrize("gamma", [0.45455, 1.0])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_transparent_colour_of_16_bits_lies_on_white(
+    tmp_path: Path, gamma: float, channels: int
+) -> None:
+    stored = np.full((8, 8, channels), 0x1234, np.uint16)
+    stored[:, 4:, 0] += 1  # in 8 bits the same
+    key = (b"tRNS", struct.pack(">H", 0x1234) * channels)
+    (tmp_path / "p.png").write_bytes(png(stored.squeeze(), key, gama(gamma)))
+    view = Photo.open(tmp_path / "p.png").view()
+    assert (view[:, :4] == 255).all()
+    shade = 0x1234 / 65535 * 255
+    want = shade if gamma < 1 else levels(srgb_curve(np.array(shade / 255)))
+    assert np.abs(view[:, 4:] - float(want)).max() <= 1
 
 
 def test_srgb_under_any_name_changes_nothing(photo: np.ndarray, tmp_path: Path) -> None:

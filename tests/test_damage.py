@@ -76,6 +76,15 @@ def test_a_jpeg_that_was_closed_after_its_cut_or_overwritten(
         assert refused(path, whole[:place] + draw.bytes(9000) + whole[place + 9000 :]), place
 
 
+def test_a_hole_behind_which_a_few_bytes_are_left_over(photo: np.ndarray, tmp_path: Path) -> None:
+    file, path = io.BytesIO(), tmp_path / "p.jpg"
+    Image.fromarray(photo).save(file, "JPEG", quality=94)
+    whole = file.getvalue()[:-2] + bytes(range(1, 8)) + b"\xff\xd9"
+    assert refused(path, whole) is None
+    for place in (len(whole) * part // 60 for part in range(20, 56)):
+        assert refused(path, whole[:place] + bytes(4096) + whole[place + 4096 :]), place
+
+
 @pytest.mark.parametrize("size", [512, 2048])
 @pytest.mark.parametrize("height", [-64, -16, 16, 300])
 def test_another_height_in_the_header(
@@ -85,6 +94,17 @@ def test_another_height_in_the_header(
     at = whole.index(b"\xff\xc0") + 5
     told = whole[:at] + (size + height).to_bytes(2) + whole[at + 2 :]
     assert refused(tmp_path / "p.jpg", told)
+
+
+@pytest.mark.parametrize("damage", [b"\0", b"\xff", b"photograph "])
+def test_a_tiff_by_deflate_of_which_a_part_is_overwritten(
+    photo: np.ndarray, tmp_path: Path, damage: bytes
+) -> None:
+    path, whole = tmp_path / "p.tif", saved(photo, "TIFF, deflate")
+    assert refused(path, whole) is None
+    for place in (len(whole) * (2 * part + 1) // 40 for part in range(1, 19)):
+        hit = whole[:place] + damage + whole[place + len(damage) :]
+        assert hit == whole or "not what was written" in str(refused(path, hit)), place
 
 
 def test_the_reason_is_in_plain_words(photo: np.ndarray, tmp_path: Path) -> None:

@@ -131,16 +131,16 @@ def test_scenes_that_leak_are_seen_side_by_side() -> None:
     """Photos of a scene are alike and rated alike, and the vectors say nothing else."""
     rng = np.random.default_rng(0)
     found, _ = made(width=40)
-    scenes = np.repeat(np.arange(30), 4)
-    ratings = rng.normal(size=30)[scenes]
-    vectors = rng.normal(size=(30, 40))[scenes] + rng.normal(size=(COUNT, 40)) * 0.1
+    scenes = np.repeat(np.arange(10), 12)
+    ratings = rng.normal(size=10)[scenes]
+    vectors = rng.normal(size=(10, 40))[scenes] + rng.normal(size=(COUNT, 40)) * 0.1
     alike = embeddings.Embeddings(found.table, vectors.astype(np.float32))
     labels = labelled(found, ratings, person=scenes)
     learned = pr.learn(alike, labels, model="neighbours", trials=0, quiet=True)
     splits = learned.splits.set_index("split")
     assert splits.loc["random", "r2"] > 0.5
     assert splits.loc["by scene", "r2"] < 0.1
-    assert learned.record["scenes"] == 30
+    assert learned.record["scenes"] == 10
 
 
 def test_near_duplicates_join_scenes() -> None:
@@ -202,11 +202,11 @@ def test_picks_are_learned_within_scenes() -> None:
     for scene in range(50):
         rows = np.flatnonzero(scenes == scene)
         picks[rows[np.argmax(vectors[rows, 0])]] = 1
-    table = found.table.assign(phash=[f"{3**30 + int(s) * 7919 * 2**32:016x}" for s in scenes])
+    table = found.table.assign(taken_at=[f"2024-01-01T00:{s:02}:00" for s in scenes])
     given = pd.DataFrame({"file": table["file"], "pick": picks.astype(int)})
     learned = pr.learn(embeddings.Embeddings(table, vectors), picks=given, quiet=True)
     assert learned.record["scenes"] == 50
-    assert learned.worth.set_index("candidate").loc["ridge", "pairs"] > 0.95
+    assert learned.worth.set_index("candidate").loc["ridge", "pairs"] > 0.92
     assert "of its own scene" in learned.verdict[0]
     assert ", better than quality alone" in learned.verdict[1]
     assert len(learned.verdict) == 2

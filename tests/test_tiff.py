@@ -103,6 +103,21 @@ def test_the_top_level_is_white_whatever_the_bits(
     np.testing.assert_array_equal(Photo.open(path).view()[..., 0], (light / top * 255 + 0.5) // 1)
 
 
+@pytest.mark.parametrize(("told", "white"), [(4095, 4095), (3000, 65535), (1023, 65535)])
+def test_white_is_what_a_scanner_fills_of_its_words(tmp_path: Path, told: int, white: int) -> None:
+    levels = np.array([[0, 800], [1700, 3000]], "<u2")
+    grey = handmade(tmp_path / "g.tif", levels.tobytes(), (2, 2), t258=16, t281=told)
+    want = (levels / white * 255 + 0.5) // 1
+    np.testing.assert_array_equal(Photo.open(grey).view()[..., 0], want)
+    colours, tag = np.dstack([levels] * 3), (281, 3, 3, (told,) * 3, True)
+    tifffile.imwrite(tmp_path / "c.tif", colours, photometric="rgb", extratags=[tag])
+    if white == told:
+        with pytest.raises(PhotoError, match="its white is 4095 of 65535"):
+            Photo.open(tmp_path / "c.tif")
+    else:
+        np.testing.assert_array_equal(Photo.open(tmp_path / "c.tif").view(), colours >> 8)
+
+
 @pytest.mark.parametrize(
     ("made", "reason"),
     [

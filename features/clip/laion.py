@@ -14,7 +14,7 @@ from photorank.utils import hub
 from photorank.utils.logging import logger
 from photorank.utils.words import one_line
 
-from ..base import Column, Encoder, Head
+from ..base import Column, Encoder, Head, UndeclaredError
 
 READY = "laion"
 """What `aesthetic_head` calls LAION's own linear head of the run's tower."""
@@ -124,7 +124,7 @@ def _check_tower(tower: str | None, clip: tuple[str, str], path: Path) -> None:
 def _score(line: Line, path: Path, vectors: np.ndarray) -> np.ndarray:
     """(n, d) vectors of length 1 -> (n,)."""
     if vectors.shape[1] != len(line.weights):
-        raise ValueError(
+        raise UndeclaredError(
             f"{path} reads vectors of {len(line.weights)} numbers, and this encoder's have "
             f"{vectors.shape[1]}: it was trained on another tower"
         )

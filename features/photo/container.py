@@ -16,6 +16,8 @@ from .pixels import PhotoError
 HOLE = bytes(512)
 """A sector of a disk; no compressed picture holds such a run of zeros, if it is not flat."""
 _CUT = "truncated: the file ends before its picture does"
+_CHANGED = "damaged: part of the picture is not what was written (a checksum)"
+_DEFLATE = (8, 32946)  # by TIFF's tag 259
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 _WEBP_FLAT = {b"VP8 ": 1000, b"VP8L": 200, b"ALPH": 200}
@@ -57,7 +59,7 @@ def _chunks(data: bytes) -> tuple[int, int] | None:
             raise PhotoError(_CUT)
         kind = head[4:]
         if kind[0] < ord("a") and _checksum(data, place + 4, end) != data[end : end + 4]:
-            raise PhotoError("damaged: part of the picture is not what was written (a checksum)")
+            raise PhotoError(_CHANGED)
         if kind == b"cICP" and end == place + 12:
             codes = _codes(*data[place + 8 : end])
         place = end + 4
@@ -99,12 +101,29 @@ def _webp(path: Path, image: Image.Image) -> Said:
 def _tiff(path: Path, image: Image.Image) -> Said:
     """Only where they are compressed: elsewhere zeros are black."""
     tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
-    if tags.get(259, 1) in (5, 7, 8, 32946):  # LZW, JPEG, deflate
-        data, flat = path.read_bytes(), image.width * image.height // 300
-        for starts, sizes in ((273, 279), (324, 325)):
-            for start, size in zip(tags.get(starts, ()), tags.get(sizes, ()), strict=False):
+    if (compression := tags.get(259, 1)) not in (*_DEFLATE, 5, 7):  # LZW, JPEG
+        return Said()
+    data, flat = path.read_bytes(), image.width * image.height // 300
+    for starts, sizes in ((273, 279), (324, 325)):
+        for start, size in zip(tags.get(starts, ()), tags.get(sizes, ()), strict=False):
+            if compression not in _DEFLATE:
                 refuse_zeros(data, start, start + size, flat)
+            elif size and tags.get(266, 1) == 1:  # the bits of a byte in their usual order
+                _inflate(data[start : start + size])
     return Said()
+
+
+def _inflate(packed: bytes) -> None:
+    """Refuse what zlib cannot read to its end and checksum; a piece at a time bounds the memory."""
+    stream = zlib.decompressobj()
+    try:
+        while packed and not stream.eof:
+            stream.decompress(packed, 1 << 20)
+            packed = stream.unconsumed_tail
+    except zlib.error as error:
+        raise PhotoError(_CHANGED) from error
+    if not stream.eof:
+        raise PhotoError(_CHANGED)
 
 
 def _jp2(path: Path, image: Image.Image) -> Said:

@@ -25,22 +25,32 @@ def is_deep(image: Image.Image) -> bool:
     )
 
 
-def converted(image: Image.Image, space: Space) -> Image.Image:
-    """A loaded picture of 16 bits in 8-bit sRGB, with its transparency."""
-    levels = _grey(image) if image.mode.startswith("I") else _colours(image)
+def converted(image: Image.Image, space: Space | None) -> Image.Image:
+    """A loaded picture of 16 bits in 8, of a `space` in sRGB, with its transparency."""
+    ends = tiff.levels(image)
+    levels = _grey(image, *ends) if image.mode.startswith("I") else _colours(image)
     rows = max(1, STRIP_PIXELS // 16 // image.width)
     strips = [
-        to_srgb(_triple(levels[top : top + rows]), space) for top in range(0, len(levels), rows)
+        _in_8_bits(_triple(levels[top : top + rows]), space) for top in range(0, len(levels), rows)
     ]
     picture = Image.fromarray(np.concatenate(strips))
     picture.format = image.format
     if "A" in image.mode:
         picture.putalpha(image.getchannel("A"))
+    elif "transparency" in image.info:  # a PNG's one colour, in 16 bits
+        is_seen = np.atleast_3d(levels != np.array(image.info["transparency"])).any(2)
+        picture.putalpha(Image.fromarray(is_seen))
     return picture
 
 
-def _grey(image: Image.Image) -> np.ndarray:
-    black, white = tiff.levels(image)
+def _in_8_bits(levels: np.ndarray, space: Space | None) -> np.ndarray:
+    if space:
+        return to_srgb(levels, space)
+    scale = np.float32(255 / np.iinfo(levels.dtype).max)
+    return (levels * scale + 0.5).astype(np.uint8)
+
+
+def _grey(image: Image.Image, black: int, white: int) -> np.ndarray:
     above_black = np.subtract(np.asarray(image), black, dtype=np.float32)
     return (above_black * (65535 / (white - black)) + 0.5).astype(np.uint16)
 

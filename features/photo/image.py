@@ -102,9 +102,10 @@ class Photo:
         exif = exif_of(image)
         orientation = exif.get(ExifTags.Base.Orientation)
         icc, space = _colours(image, exif, said or container.Said(), is_deep)
-        if space and is_deep:
-            image, space = deep.converted(image, space), None
-        picture = _canonical(image, decoded, factor, icc, space)
+        shown = image
+        if is_deep and (space or "transparency" in image.info):
+            shown, space = deep.converted(image, space), None
+        picture = _canonical(shown, decoded, factor, icc, space)
         if orientation in _UPRIGHT:
             picture = _UPRIGHT[orientation](picture)
         if orientation in (5, 6, 7, 8):

@@ -74,11 +74,12 @@ def decode(image: ImageFile.ImageFile) -> np.ndarray | None:
             data, colours, min_width=image.width, min_height=image.height
         )
     except ValueError as error:
-        damage = _damage(str(error))
-        if damage and _is_header_sound(data):
-            raise PhotoError(damage) from error
+        if _is_header_sound(data):
+            if damage := _damage(str(error)):
+                raise PhotoError(damage) from error
+            _refuse_hole(data, len(image.mode))
         return None
-    _refuse_hole(data, pixels.shape[2])
+    _refuse_hole(data, len(image.mode))
     return 255 - pixels if colours == "CMYK" else pixels.squeeze(2) if colours == "GRAY" else pixels
 
 

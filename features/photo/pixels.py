@@ -82,7 +82,7 @@ def srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
     """sRGB where a profile says otherwise; a damaged or misplaced profile counts as none."""
     if image.mode == "LAB" or icc:
         try:
-            image = _in_one_channel(image) if icc and icc[16:20] == b"GRAY" else image
+            image = _in_channels(image, icc[16:20]) if icc else image
             transform = _to_srgb(icc if image.mode != "LAB" else None, image.mode)
             if transform is not None:
                 converted = ImageCms.applyTransform(image, transform)
@@ -92,8 +92,10 @@ def srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
     return image.convert("RGB")
 
 
-def _in_one_channel(image: Image.Image) -> Image.Image:
-    """Grey of a format that stores three channels, WebP for one; colours as they are."""
+def _in_channels(image: Image.Image, kind: bytes) -> Image.Image:
+    """Grey in as many channels as its profile has: WebP stores three of any; colours as they are."""
+    if kind != b"GRAY":
+        return image.convert("RGB") if kind == b"RGB " and image.mode == "L" else image
     levels = np.asarray(image)
     is_grey = levels.ndim == 3 and (levels[..., :1] == levels).all()
     return Image.fromarray(levels[..., 0]) if is_grey else image

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import numpy as np
 from PIL import Image, TiffImagePlugin
 
 from .pixels import PhotoError
@@ -11,6 +12,7 @@ from .pixels import PhotoError
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _SUBFILE, _OLD_SUBFILE, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 255, 258, 259, 262
 _PLANES, _COLOURS, _SUB_PAGES, _SAMPLE_FORMAT, _SUBSAMPLING = 284, 320, 330, 339, 530
+_MAX_SAMPLE = 281
 _WHITE_IS_ZERO, _YCBCR = 0, 6
 
 
@@ -69,10 +71,28 @@ def explain(path: str | os.PathLike[str]) -> None:
 
 
 def levels(image: Image.Image) -> tuple[int, int]:
-    """Which numbers are black and white in a picture of 9 to 16 bits."""
+    """Which numbers are black and white in a loaded picture of 9 to 16 bits.
+
+    White is less than a word can hold where a scanner says how many bits it fills. Any other
+    MaxSampleValue is a statistic (TIFF 6.0), and one that a pixel exceeds is not true.
+
+    Raises:
+        PhotoError: colours, of which Pillow has kept 8 bits, are such.
+    """
     tags = getattr(image, "tag_v2", {})
-    white = 2 ** tags.get(_BITS, (16,))[0] - 1
+    white = top = 2 ** tags.get(_BITS, (16,))[0] - 1
+    told = int(min(tags.get(_MAX_SAMPLE, ()), default=top))
+    if 255 <= told < top and told & (told + 1) == 0 and _brightest(image) <= told:
+        white = told
+        if not image.mode.startswith("I"):
+            raise PhotoError(f"its white is {told} of {top}: save it with all of 16 bits")
     return (white, 0) if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else (0, white)
+
+
+def _brightest(image: Image.Image) -> int:
+    if image.mode.startswith("I"):
+        return int(np.asarray(image).max())
+    return int(np.asarray(image)[..., :3].max()) << 8
 
 
 def mend_palette(image: Image.Image) -> None:

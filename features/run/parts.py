@@ -13,7 +13,7 @@ import numpy as np
 
 from photorank.utils.words import short
 
-from ..base import PICTURE_VERSION, Column, Encoder, Feature, Head, View
+from ..base import PICTURE_VERSION, Column, Encoder, Feature, Head, UndeclaredError, View
 from ..photo.image import Photo
 from .store import key_of
 
@@ -27,13 +27,9 @@ class Failure(NamedTuple):
     is_undeclared: bool = False
 
 
-class _UndeclaredError(ValueError):
-    """Another result than the feature declares."""
-
-
 def failure(name: str, error: Exception) -> Failure:
     """Of what a feature raised: the error itself would keep the photo alive."""
-    if isinstance(error, _UndeclaredError):
+    if isinstance(error, UndeclaredError):
         return Failure(str(error), is_undeclared=True)
     return Failure(f"feature {name!r} failed: {short(repr(error))}")
 
@@ -117,7 +113,7 @@ def _each(maker: Feature | Encoder, results: Any, views: Sequence[np.ndarray]) -
     """The results, if there is one for each view."""
     every = [*results]
     if len(every) != len(views):
-        raise _UndeclaredError(
+        raise UndeclaredError(
             f"{maker.name!r} takes several photos at once and should return a result for each: "
             f"of {len(views)} it returned {len(every)}"
         )
@@ -159,13 +155,13 @@ def plain_values(name: str, columns: Sequence[Column], result: Any) -> list[Any]
     """
     values = result if isinstance(result, tuple) else (result,)
     if len(values) != len(columns):
-        raise _UndeclaredError(
+        raise UndeclaredError(
             f"feature {name!r} has {len(columns)} columns ({', '.join(c.name for c in columns)}) "
             f"but its measure returned {len(values)} values; return one for each"
         )
     plain = [v.item() if hasattr(v, "item") and np.size(v) == 1 else v for v in values]
     if odd := [v for v in plain if not _fits_a_cell(v)]:
-        raise _UndeclaredError(
+        raise UndeclaredError(
             f"feature {name!r}: its measure should return a number for each column, "
             f"got {type(odd[0]).__name__}"
         )

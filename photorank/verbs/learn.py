@@ -44,7 +44,8 @@ def learn(source: Any, labels: Labels | None = None, picks: Any = None, **settin
             (one or more is a pick), or of copies of the chosen photos.
         **settings: `name` ("learned") of the column; `encoder` ("network" or "clip"); `trials` (50) of
             LightGBM's parameters per fold, 0 without it; `seed` (0); `model`, a candidate, in the best
-            one's place; `oversampling` and `weighting` (True) of extremes, for LightGBM; and fields of `Settings`.
+            one's place; `oversampling` and `weighting` (True) of extremes, for LightGBM; and fields of
+            `Settings`.
 
     Returns:
         The head, what each candidate is worth, and a report.

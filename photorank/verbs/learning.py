@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -134,8 +134,10 @@ def _verdict(
 ) -> list[str]:
     """Which is best, and whether it is better than chance and than quality alone."""
     row = worth.set_index("candidate").loc[best]
-    if not row[f"{judge.order}_low"] > judge.chance:
-        return [f"best: {best}, which is worthless: it orders unseen photos no better than chance"]
+    if not (row[f"{judge.order}_low"] > judge.chance and row.get("r2_low", 1.0) > 0):
+        return [
+            f"best: {best}, which is worthless: it is not surely better than chance and the mean"
+        ]
     if heads.QUALITY not in found:
         return [f"best: {best}"]
     if best == heads.QUALITY:
@@ -150,8 +152,9 @@ def _splits(
     job: Job, fits: Mapping[str, heads.Fit], by_scene: np.ndarray, judge: figures.Judge
 ) -> pd.DataFrame:
     """The chosen candidate judged by a split that knows no scenes, and by ours, side by side."""
-    folds = job.folds(np.arange(len(job.photos.labels)))
-    (at_random,) = heads.held_out(job.photos, folds, fits).values()
+    alone = replace(job.photos, groups=np.arange(len(job.photos.labels)))
+    folds = job.folds(alone.groups)
+    (at_random,) = heads.held_out(alone, folds, fits).values()
     one = job.judge(folds).figures({"random": at_random})
     other = judge.figures({"by scene": by_scene})
     return pd.concat([one, other]).rename(columns={"candidate": "split"})
