@@ -217,7 +217,7 @@ def test_picks_by_chance_and_few_picks_are_said_so() -> None:
     picks = np.random.default_rng(1).permutation(np.arange(COUNT) < 30).astype(int)
     given = pd.DataFrame({"file": found.table["file"], "pick": picks})
     said = pr.learn(found, picks=given, model="ridge", quiet=True).verdict
-    assert "no better than" in said[1]
+    assert "worthless: it is not surely better than chance and the mean" in said[1]
     assert said[2] == "30 picks: below 40 it cannot be known whether this is your taste"
 
 

@@ -47,7 +47,7 @@ WEIGHTS = {  # faces are another test's matter
 def measured(photo: Photo, features: tuple[Feature | Head, ...] = FEATURES) -> dict[str, float]:
     row: dict[str, float] = {}
     for part in parts_of(features):
-        row |= part.columns(part.run([photo.view(*part.view)])[0])
+        row |= part.values(part.run([photo.view(*part.view)])[0], row)
     return row
 
 
