@@ -30,9 +30,6 @@ def run(
     **flags: Any,
 ) -> int:
     """Rank, save, summarise; then evaluate and copy where that is wanted."""
-    from photorank.utils.logging import logger
-    from photorank.utils.words import plural
-
     from ..plan import Plan
     from ..sources import Photos
     from ..table.files import check_output, is_table, save
@@ -61,7 +58,14 @@ def run(
     copies.copy_best(table, copying)
     if json:
         summary.print_json(record)
-    if settings.strict and record["failed"]:
-        logger.warning("%s failed: the last rows of %s", plural(record["failed"], "photo"), output)
-        return SOME_FAILED
-    return DONE
+    return _failed(record["failed"], output) if settings.strict else DONE
+
+
+def _failed(count: int, output: Path) -> int:
+    from photorank.utils.logging import logger
+    from photorank.utils.words import plural
+
+    if not count:
+        return DONE
+    logger.warning("%s failed: the last rows of %s", plural(count, "photo"), output)
+    return SOME_FAILED
