@@ -241,3 +241,10 @@ def test_where_nothing_can_be_locked_all_is_written_all_the_same(
     monkeypatch.setattr(whole.fcntl, "flock", unsupported)
     pr.save(marked(1), tmp_path / "t.csv")
     assert sorted(os.listdir(tmp_path)) == ["t.csv", "t.meta.json"]
+
+
+def test_what_is_no_folder_of_ours_blocks_nothing(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".photorank-x")
+    (tmp_path / ".photorank-y").symlink_to(tmp_path.parent)
+    io.write_text(tmp_path / "a.txt", "done")
+    assert (tmp_path / "a.txt").read_text() == "done"

@@ -133,7 +133,10 @@ def _lock(place: Path) -> int:
         FileNotFoundError: it has just been removed.
         OSError: it cannot be locked.
     """
-    folder = os.open(place, os.O_RDONLY)
+    only_a_folder = getattr(os, "O_DIRECTORY", 0) | getattr(
+        os, "O_NOFOLLOW", 0
+    )  # a FIFO would block
+    folder = os.open(place, os.O_RDONLY | only_a_folder)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if not os.path.samestat(os.fstat(folder), os.stat(place)):

@@ -172,6 +172,7 @@ def _prepare() -> None:
         raise ValueError("the folder that this runs in is gone: change to another one") from error
 
     def end(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not disturb the ending
         raise _Terminated
 
     try:
