@@ -92,9 +92,8 @@ class Trees:
 
     def score(self, vectors: np.ndarray, quality: np.ndarray | None = None) -> np.ndarray:
         """(n, d) -> (n,)."""
-        threads = (
-            1 if len(vectors) < _MANY else 0
-        )  # more wait for one another longer than they work
+        # Of few vectors, threads wait for one another longer than they work.
+        threads = 1 if len(vectors) < _MANY else 0
         return np.asarray(self._booster.predict(vectors, num_threads=threads))
 
     @cached_property

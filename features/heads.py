@@ -17,7 +17,7 @@ import numpy as np
 from pydantic.dataclasses import dataclass as checked
 
 from photorank.utils.io import write_text
-from photorank.utils.reading import read_json
+from photorank.utils.reading import read_saved
 from photorank.utils.words import shown
 
 from .base import Column, Encoder, Head, UndeclaredError
@@ -146,18 +146,7 @@ def read_head(path: str | os.PathLike[str]) -> Trained:
         ValueError: no such file, no head, or one whose contents are not what was written.
         ImportError: it takes a package that is not installed.
     """
-    try:
-        shape = read_json(Path(path).expanduser())
-    except OSError as error:
-        raise ValueError(f"cannot read the head {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise ValueError(f"the head {path} is not JSON that can be used: {error}") from error
-    found = shape.get("schema") if isinstance(shape, dict) else None
-    if found != SCHEMA:
-        raise ValueError(
-            f"{path} is no head: wanted schema {SCHEMA!r}, got {shown(found)}; make one with "
-            "photorank learn"
-        )
+    shape = read_saved(path, "head", SCHEMA, "photorank learn")
     body = shape.get("head")
     if not isinstance(body, dict) or shape.get("sha256") != _digest(body):
         raise ValueError(f"the head {path} is not as it was written: train it again")

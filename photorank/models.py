@@ -13,7 +13,7 @@ from photorank.config.config import Settings
 from photorank.features import BUILTIN, aesthetic
 from photorank.features.base import Encoder
 from photorank.features.clip import laion, semantic
-from photorank.features.heads import Source, checkpoint_of, read_head
+from photorank.features.heads import Source, Trained, checkpoint_of, read_head
 from photorank.features.measures import faces
 from photorank.features.quality import quality_head
 from photorank.features.quality.encoder import network_encoder
@@ -80,8 +80,8 @@ def _is_here(find: Finder) -> bool:
     return True
 
 
-def check(settings: Settings) -> tuple[list[Any], dict[str, str]]:
-    """The features other than CLIP and the semantic tags, if the prompts are right too.
+def check(settings: Settings) -> tuple[list[Any], dict[str, str], list[tuple[str, Trained]]]:
+    """The features other than CLIP, the semantic tags and the heads by file, if the prompts are right too.
 
     Raises:
         ValueError: the first mistake in names of features, vocabulary and prompts.
@@ -94,11 +94,10 @@ def check(settings: Settings) -> tuple[list[Any], dict[str, str]]:
             f"aesthetic_head={settings.aesthetic_head} needs CLIP, and this run is without: leave out "
             "aesthetic=none, and name aesthetic among the features"
         )
-    for file in settings.heads:
-        read_head(file)
+    learned = [(file, read_head(file)) for file in settings.heads]
     if settings.aesthetic_head not in ("", laion.READY):
         laion.read(settings.aesthetic_head)
-    return named, vocabulary
+    return named, vocabulary, learned
 
 
 def features_of(settings: Settings) -> list[Any]:
@@ -107,14 +106,11 @@ def features_of(settings: Settings) -> list[Any]:
     Raises:
         ValueError: a mistake in a name, CLIP is asked for and not here, or nothing is left.
     """
-    named, vocabulary = check(settings)
-    learned = [
-        (head := read_head(file)).head(_encoder_for(head.source, settings), str(file))
-        for file in settings.heads
-    ]
-    if any(h.uses for h in learned) and all(f.name != "quality" for f in named):
+    named, vocabulary, learned = check(settings)
+    heads = [head.head(_encoder_for(head.source, settings), file) for file, head in learned]
+    if any(head.uses for head in heads) and all(f.name != "quality" for f in named):
         named = [quality_head(settings.device), *named]
-    features = resolve([*named, *_clip_heads(settings, vocabulary), *learned])
+    features = resolve([*named, *_clip_heads(settings, vocabulary), *heads])
     if not features:
         raise ValueError(
             "nothing to measure: CLIP is not to be had, and no other feature was named"

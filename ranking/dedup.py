@@ -11,6 +11,7 @@ import pandas as pd
 from photorank.utils.rows import failed
 
 from .hamming import HASH_BITS, first_keepers
+from .keep import keep_best as keep_best
 from .keep import soundness
 
 DEFAULT_DISTANCE = 8

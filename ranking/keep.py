@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from photorank.utils.cells import truths
 from photorank.utils.rows import failed, numbers
 
 # Chosen so that of 6,400 copies made worse by known amounts the fewest pass for sounder than their
@@ -67,7 +68,7 @@ def keep_best(table: pd.DataFrame) -> pd.DataFrame:
     if "dup_keeper" not in table.columns:
         raise ValueError("keep-best needs the column 'dup_keeper': mark near-duplicates first")
     ranked = ~failed(table)
-    keepers = table["dup_keeper"].to_numpy(bool) & ranked
+    keepers = truths(table["dup_keeper"]) & ranked
     tier = np.where(keepers, 0, np.where(ranked, 1, 2))
     return numbered(table.iloc[np.argsort(tier, kind="stable")])
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from photorank.utils import io
-from photorank.utils.reading import read_json
+from photorank.utils.reading import read_saved
 from photorank.utils.words import shown
 
 
@@ -40,18 +40,8 @@ def load(path: str | os.PathLike[str], kind: str, columns: Iterable[Mapping[str,
     Raises:
         ValueError: no such file, not JSON, another schema, or made for another version of a column.
     """
-    try:
-        shape = read_json(Path(path).expanduser())
-    except OSError as error:
-        raise ValueError(f"cannot read the {kind} file {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise ValueError(f"the {kind} file {path} is not JSON that can be used: {error}") from error
     schema = f"photorank/{kind}/1"
-    if not isinstance(shape, dict) or shape.get("schema") != schema or kind not in shape:
-        found = shape.get("schema") if isinstance(shape, dict) else None
-        raise ValueError(
-            f"{path} is no {kind} file: wanted schema {schema!r}, got {shown(found)}; make one with photorank"
-        )
+    shape = read_saved(path, f"{kind} file", schema, "photorank", holds=(kind,))
     versions, body = shape.get("columns", {}), shape[kind]
     if not isinstance(versions, dict) or not isinstance(body, dict):
         raise ValueError(f"the {kind} file {path} is damaged; make it again")

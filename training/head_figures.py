@@ -15,8 +15,9 @@ from .heads import BALANCED, RIDGE, TREES, order_in_folds, pairs_in_order, r_squ
 from .trees import COSTS, HIGH, LOW, rmse
 
 RESAMPLES = 1000
-BINS = (("low", -np.inf, LOW), ("mid", LOW, 5.5), ("high", 5.5, HIGH), ("top", HIGH, np.inf))
+BINS, _MIDDLE = ("low", "mid", "high", "top"), 5.5
 """Ratings from 1 to 10; `low` has both its ends, `top` too."""
+_NOTHING = dict.fromkeys(("value", "low", "high"), np.nan)
 _FEWEST = 5  # photos of a bin
 
 
@@ -67,7 +68,7 @@ class Judge:
             "r2": lambda s, y, _: r_squared(s, y),
             "spearman": order_in_folds,
         }
-        for (name, _, _), rows_in in zip(BINS, in_bins(self.labels), strict=True):
+        for name, rows_in in zip(BINS, in_bins(self.labels), strict=True):
             row: dict[str, Any] = {"bin": name, "n": int(rows_in.sum())}
             for figure, of in asked.items():
                 row |= self._figure(figure, of, scores, rows_in)
@@ -91,8 +92,7 @@ class Judge:
     ) -> dict[str, Any]:
         columns = (scores[rows], self.labels[rows], self.pool[rows])
         few = len(columns[0]) < _FEWEST
-        nothing = {"value": np.nan, "low": np.nan, "high": np.nan}
-        found = nothing if few else _estimated(of, columns, self.groups[rows], self.seed)
+        found = _NOTHING if few else _estimated(of, columns, self.groups[rows], self.seed)
         return {name: found["value"], f"{name}_low": found["low"], f"{name}_high": found["high"]}
 
 
@@ -100,14 +100,13 @@ def _estimated(
     figure: Callable[..., float], columns: Any, groups: np.ndarray, seed: int
 ) -> dict[str, Any]:
     found, _ = estimate(figure, columns, scene_numbers(groups), RESAMPLES, seed)
-    nothing = {"value": np.nan, "low": np.nan, "high": np.nan}
-    return {n: np.nan if v is None else v for n, v in (found or nothing).items()}
+    return {n: np.nan if v is None else v for n, v in (found or _NOTHING).items()}
 
 
 def in_bins(labels: np.ndarray) -> list[np.ndarray]:
     """(n,) for each of `BINS`: which ratings lie in it."""
     low, top = labels <= LOW, labels >= HIGH
-    mid = (labels > LOW) & (labels <= 5.5)
+    mid = (labels > LOW) & (labels <= _MIDDLE)
     return [low, mid, ~low & ~mid & ~top, top]
 
 
@@ -120,7 +119,7 @@ def balance_table(found: Mapping[str, np.ndarray], labels: np.ndarray) -> pd.Dat
             "before": float(np.mean((found[TREES] - labels)[rows])) if rows.any() else np.nan,
             "after": float(np.mean((found[BALANCED] - labels)[rows])) if rows.any() else np.nan,
         }
-        for (name, _, _), rows in zip(BINS, in_bins(labels), strict=True)
+        for name, rows in zip(BINS, in_bins(labels), strict=True)
     ]
     return pd.DataFrame(rows)
 

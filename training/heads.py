@@ -49,15 +49,7 @@ Fit = Callable[[Photos, int], Model]
 
 def candidates(photos: Photos, seed: int) -> dict[str, Fit]:
     """All but the trees, the simplest first."""
-    found: dict[str, Fit] = {MEAN: _mean, RIDGE: lambda some, _: ridge(some, seed)}
-    if photos.quality is not None:
-        found = {
-            MEAN: _mean,
-            QUALITY: _quality,
-            RIDGE: lambda some, _: ridge(some, seed),
-            WITH_QUALITY: lambda some, _: ridge(some, seed, with_quality=True),
-            BOTH: lambda some, _: _halves(ridge(some, seed), _quality(some)),
-        }
+    found: dict[str, Fit] = {MEAN: _mean} | _lines(photos, seed, lambda some: some)
     if photos.vectors.size * 4 <= MOST_BYTES:
         found[NEAREST] = lambda some, _: _nearest(some, seed)
     return found
@@ -96,6 +88,11 @@ def preferences(photos: Photos, seed: int, pairwise: bool) -> dict[str, Fit]:
     def seen(some: Photos) -> Photos:
         return _within_scenes(some) if pairwise else some
 
+    return _lines(photos, seed, seen)
+
+
+def _lines(photos: Photos, seed: int, seen: Callable[[Photos], Photos]) -> dict[str, Fit]:
+    """Ridge, and where `quality` is known that alone and both together, on what is `seen` of photos."""
     found: dict[str, Fit] = {RIDGE: lambda some, _: ridge(seen(some), seed)}
     if photos.quality is None:
         return found
@@ -130,11 +127,11 @@ def mixed(picks: np.ndarray, groups: np.ndarray) -> np.ndarray:
     return (share > 0) & (share < 1)
 
 
-def _mean(photos: Photos, _: int = 0) -> Linear:
+def _mean(photos: Photos, _: int) -> Linear:
     return Linear([0.0] * photos.vectors.shape[1], float(photos.labels.mean()))
 
 
-def _quality(photos: Photos, _: int = 0) -> Linear:
+def _quality(photos: Photos) -> Linear:
     quality, labels = np.asarray(photos.quality, float), photos.labels
     spread = quality.var()
     slope = float(np.mean((quality - quality.mean()) * labels) / spread) if spread else 0.0

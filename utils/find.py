@@ -131,6 +131,13 @@ def real(path: str | os.PathLike[str]) -> Path:
     return Path(os.path.realpath(os.path.expanduser(path)))
 
 
+def cache_folder() -> Path | None:
+    """Where photorank keeps what can be had again; None where there is no home."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    folder = base if os.path.isabs(base) else os.path.expanduser("~/.cache")
+    return Path(folder, "photorank") if os.path.isabs(folder) else None
+
+
 def _files(root: Path, skipped: Counter[str]) -> Iterator[str]:
     """Without recursion, as folders may lie deeper in each other than Python can call."""
     folders = [os.fspath(root)]

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
 import re
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from .io import write
+from .find import cache_folder
+from .io import digest, write
 from .words import one_line
 
 _MOST_BYTES = 20_000_000
@@ -126,8 +126,7 @@ def file_sha256(path: Path) -> str:
 
 @functools.cache
 def _sha256(path: Path, size: int, mtime_ns: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return digest(path)
 
 
 def _cached_under(path: Path) -> str | None:
@@ -146,9 +145,9 @@ def fetch_plain(url: str, sha256: str, download: bool) -> Path:
 
     from huggingface_hub import constants
 
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    folder = Path(base if os.path.isabs(base) else Path.home() / ".cache", "photorank", "heads")
-    path = folder / url.rpartition("/")[2]
+    if (folder := cache_folder()) is None:
+        raise HubError(f"no home folder to keep {url} in: set XDG_CACHE_HOME")
+    path = folder / "heads" / url.rpartition("/")[2]
     if path.is_file():
         verify(path, sha256)
         return path

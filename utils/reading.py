@@ -31,6 +31,33 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     return _parsed(path, "JSON", lambda text: json.loads(text, object_pairs_hook=_each_once))
 
 
+def read_saved(
+    path: str | os.PathLike[str], what: str, schema: str, made_by: str, holds: Iterable[str] = ()
+) -> dict[str, Any]:
+    """What a JSON file that photorank wrote says, once it is known to be of the wanted kind.
+
+    Args:
+        what: the kind, in a message.
+        made_by: what writes such a file.
+        holds: keys that it must have.
+
+    Raises:
+        ValueError: no such file, not JSON, or of another schema.
+    """
+    try:
+        shape = read_json(Path(path).expanduser())
+    except OSError as error:
+        raise ValueError(f"cannot read the {what} {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise ValueError(f"the {what} {path} is not JSON that can be used: {error}") from error
+    found = shape.get("schema") if isinstance(shape, dict) else None
+    if found != schema or not set(holds) <= set(shape):
+        raise ValueError(
+            f"{path} is no {what}: wanted schema {schema!r}, got {shown(found)}; make one with {made_by}"
+        )
+    return dict(shape)
+
+
 def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
     """As `read_json`, for TOML of up to 1 MB."""
     return _parsed(path, "TOML", tomllib.loads)

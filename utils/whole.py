@@ -133,9 +133,8 @@ def _lock(place: Path) -> int:
         FileNotFoundError: it has just been removed.
         OSError: it cannot be locked.
     """
-    only_a_folder = getattr(os, "O_DIRECTORY", 0) | getattr(
-        os, "O_NOFOLLOW", 0
-    )  # a FIFO would block
+    # A FIFO would block, and a link lead elsewhere; Windows knows neither flag.
+    only_a_folder = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
     folder = os.open(place, os.O_RDONLY | only_a_folder)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
+from pathlib import Path
 from typing import NamedTuple
+
+from photorank.utils.io import digest
 
 from ..photo.header import MAX_DECODED_BYTES
 
@@ -55,7 +57,6 @@ def content_of(path: str, size: int) -> bytes | None:
     if size > MAX_DECODED_BYTES or not os.path.isfile(path):  # a FIFO could block for ever
         return None
     try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").digest()
+        return bytes.fromhex(digest(Path(path)))
     except OSError:
         return None

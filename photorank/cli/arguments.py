@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from photorank.config.config import Settings, defaults
+from photorank.utils.find import cache_folder
 from photorank.utils.logging import set_up_logging
 from photorank.utils.words import each_name
 
@@ -136,7 +136,5 @@ def the_settings(flags: dict[str, Any], config: str | None, quiet: bool = False)
     set_up_logging(logging.DEBUG if settings.verbose else noise)
     if settings.cache:
         return settings
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    folder = base if os.path.isabs(base) else os.path.expanduser("~/.cache")
-    place = os.path.join(folder, "photorank", "measurements.sqlite")
-    return settings.but(cache=place if os.path.isabs(place) else "off")
+    folder = cache_folder()
+    return settings.but(cache=str(folder / "measurements.sqlite") if folder else "off")

@@ -9,19 +9,18 @@ import pandas as pd
 
 from photorank.config.config import Settings
 from photorank.features.run.extract import FACTS
-from photorank.ranking.dedup import mark_duplicates, scenes
+from photorank.ranking.dedup import mark_duplicates
 from photorank.training import heads
 from photorank.training.folds import joined_scenes
 from photorank.training.trees import Balance
 from photorank.utils.logging import logger
 from photorank.utils.rows import failed, numbers
-from photorank.utils.stats import scene_numbers
 from photorank.utils.tables import read_table
 from photorank.utils.words import plural, shown
 
 from ..table.columns import FIRST_COLUMNS, RAW_COLUMNS
 from ..table.embeddings import Embeddings, checked, is_embeddings, load
-from ..table.labels import Labels, match_labels, read_labels
+from ..table.labels import Labels, match_labels, read_labels, scenes_of
 from ..table.picks import read_picks
 from .embed import embedded
 from .learned import Learned
@@ -144,13 +143,7 @@ def _scenes(table: pd.DataFrame, rated: pd.DataFrame, notes: list[str]) -> np.nd
     known = table.loc[rated.index]
     if "phash" in known:
         known = mark_duplicates(known)
-    if "scene" in rated:
-        own = scene_numbers(rated["scene"].to_numpy(object))
-    elif {"taken_at", "dup_group"} & set(known):
-        own = scenes(known).to_numpy(int)
-    else:
-        notes.append("no taken_at or phash to tell scenes by: each photo counts as one")
-        own = np.arange(len(known))
+    own = scenes_of(known, rated, notes).to_numpy(int)
     if "dup_group" not in known:
         return own
     return joined_scenes(own, known["dup_group"].to_numpy(int))
